@@ -1,0 +1,1 @@
+"""Demo data and data at scale with a planted, known truth."""

@@ -1,0 +1,20 @@
+{% macro given_as_of() %}
+    {#- AS_OF as an ISO date, or '' where the data decide. -#}
+    {% set given = env_var('AS_OF', '').strip() %}
+    {% if given %}
+        {% if not modules.re.fullmatch('[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])', given) %}
+            {{ exceptions.raise_compiler_error('AS_OF is ' ~ given ~ ', which is no date; write it as YYYY-MM-DD.') }}
+        {% endif %}
+    {% endif %}
+    {{ return(given) }}
+{% endmacro %}
+
+
+{% macro stop_without_as_of() %}
+    {% if execute and not flags.EMPTY %}
+        {% if run_query('select as_of_on from ' ~ this).rows[0][0] is none %}
+            {{ exceptions.raise_compiler_error(
+                'No row of any raw file has a date, so there is nothing to build as of; set AS_OF=YYYY-MM-DD.') }}
+        {% endif %}
+    {% endif %}
+{% endmacro %}

@@ -1,0 +1,46 @@
+{#- Whether the build file holds a build that may be published: complete, unselected, green. -#}
+
+{% macro open_build_state() %}
+    {#- From here on the file is unfinished: a build that is killed cannot be published. -#}
+    {% if execute and flags.WHICH in ('build', 'run', 'seed', 'snapshot') %}
+        {% do write_build_state('false', 'false', 'the last build (dbt ' ~ flags.WHICH ~ ') did not finish') %}
+    {% endif %}
+{% endmacro %}
+
+
+{% macro close_build_state(results) %}
+    {% if execute and flags.WHICH in ('build', 'run', 'seed', 'test', 'snapshot') %}
+        {% set unfit = [] %}
+        {% for result in results if result.status not in ('success', 'pass', 'warn', 'no-op') %}
+            {% do unfit.append(result.node.name) %}
+        {% endfor %}
+        {% set is_partial = flags.WHICH != 'build' or flags.EMPTY
+            or invocation_args_dict.get('select') or invocation_args_dict.get('exclude')
+            or invocation_args_dict.get('resource_types') or invocation_args_dict.get('exclude_resource_types') %}
+        {% if unfit %}
+            {% do write_build_state('false', 'false', 'the last run (dbt ' ~ flags.WHICH ~ ') was not green: ' ~ unfit[0]
+                ~ (' and ' ~ (unfit | length - 1) ~ ' more' if unfit | length > 1 else '')) %}
+        {% elif flags.WHICH != 'test' and is_partial %}
+            {% do write_build_state('false', 'true', 'the last run (dbt ' ~ flags.WHICH ~ ') built a part only; run dbt build without a selection') %}
+        {% elif flags.WHICH == 'build' %}
+            {% do write_build_state('true', 'true', none) %}
+        {% endif %}
+    {% endif %}
+{% endmacro %}
+
+
+{% macro write_build_state(is_complete, is_green, problem) %}
+    {% do run_query('create schema if not exists internal') %}
+    {% do run_query('drop table if exists internal.build_state') %}
+    {% set state %}
+        create table internal.build_state as
+        select
+            {{ quoted(invocation_id) }} as build_id,
+            {{ quoted(source_name()) }} as source_name,
+            {{ quoted(target.name) }} as target_name,
+            {{ is_complete }} as is_complete,
+            {{ is_green }} as is_green,
+            cast({{ quoted(problem) if problem else 'null' }} as {{ text_type() }}) as problem
+    {% endset %}
+    {% do run_query(state) %}
+{% endmacro %}

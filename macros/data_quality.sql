@@ -1,0 +1,44 @@
+{% macro column_statuses(source) %}
+    {#- The columns of one raw file by what became of them; a file that is not there has none. -#}
+    {% if not source %}{{ return({}) }}{% endif %}
+    {% if source.kind == 'missing' %}{{ return({'missing_file': [source.name]}) }}{% endif %}
+    {{ return({
+        'received': source.received,
+        'missing_column': source.missing | reject('in', ['updated_at', 'is_deleted', 'currency']) | list,
+        'ignored_column': source.ignored,
+    }) }}
+{% endmacro %}
+
+
+{% macro stop_at_broken_rows() %}
+    {#- A build with too many broken rows of one entity is not to be trusted (var broken_share_limit). With AS_OF
+        given, rows that are broken only because they are later do not count: they were asked to be left out. -#}
+    {% if execute and not flags.EMPTY %}
+        {% set counted = [] %}
+        {% for name in raw_names() %}
+            {% do counted.append(
+                "select '" ~ name ~ "' as entity, count(*) as received_count, count(case when row_status = 'broken'"
+                ~ (" and broken_rules <> 'future_date'" if given_as_of() else '')
+                ~ ' then 1 end) as broken_count from ' ~ ref('base_' ~ name)) %}
+        {% endfor %}
+        {% set over_limit %}
+            select entity, broken_count, received_count, rules.check_name, rules.row_count
+            from ({{ counted | join(' union all ') }}) as counted
+            inner join {{ this }} as rules using (entity)
+            where rules.check_type = 'rule'
+                and broken_count > {{ var('broken_share_limit') }} * received_count
+            order by entity, rules.row_count desc, rules.check_name
+        {% endset %}
+        {% set rows = run_query(over_limit).rows %}
+        {% if rows %}
+            {% set worst = [] %}
+            {% for row in rows if row[0] == rows[0][0] and worst | length < 3 %}
+                {% do worst.append(row[3] ~ ' (' ~ row[4] ~ ')') %}
+            {% endfor %}
+            {{ exceptions.raise_compiler_error(
+                rows[0][0] ~ ': ' ~ rows[0][1] ~ ' of ' ~ rows[0][2] ~ ' rows are broken, more than the limit of '
+                ~ '%g' % (100 * var('broken_share_limit')) ~ ' % (broken_share_limit); most by ' ~ worst | join(', ')
+                ~ '. Mend the file; quarantine.rejected_rows holds every row.') }}
+        {% endif %}
+    {% endif %}
+{% endmacro %}

@@ -1,0 +1,59 @@
+{% materialization received, adapter='duckdb' %}
+    {#- A view over a seed or over Parquet files. CSV files are read once, into a table, because reading
+        them costs a parse; the lines that do not parse become rows with nothing but malformed_line. -#}
+    {%- set target_relation = this.incorporate(type='view') -%}
+    {%- set existing = adapter.get_relation(this.database, this.schema, this.identifier) -%}
+    {%- set source = raw_source(model.name | replace('received_', '')) -%}
+    {%- set kind = 'table' if source.kind == 'csv' and not flags.EMPTY else 'view' -%}
+
+    {{ run_hooks(pre_hooks) }}
+    {% if existing is not none and existing.type != kind %}
+        {{ drop_relation(existing) }}
+    {% endif %}
+    {% if kind == 'table' %}
+        {% for part in source.parts %}
+            {% do run_query('drop table if exists ' ~ duckdb__rejects_of(source.name, loop.index)) %}
+            {% do run_query('drop table if exists ' ~ duckdb__rejects_of(source.name, loop.index) ~ '_scans') %}
+        {% endfor %}
+    {% endif %}
+    {% call statement('main') -%}
+        create or replace {{ kind }} {{ this }} as {{ sql }}
+    {%- endcall %}
+    {% if kind == 'table' %}{% do keep_malformed_lines(source) %}{% endif %}
+    {{ run_hooks(post_hooks) }}
+
+    {% set target_relation = this.incorporate(type=kind) %}
+    {% do persist_docs(target_relation, model) %}
+    {{ adapter.commit() }}
+    {{ return({'relations': [target_relation]}) }}
+{% endmaterialization %}
+
+
+{% macro keep_malformed_lines(source) %}
+    {#- One row per line that could not be read. A quote that is never closed swallows lines without
+        number: that stops the build. -#}
+    {% for part in source.parts %}
+        {% set rejects = duckdb__rejects_of(source.name, loop.index) %}
+        {% set rejected_lines %}
+            select
+                split_part(scans.file_path, '/', -1) as source_file,
+                errors.line as source_row,
+                min(errors.error_type) as error_type,
+                min(errors.csv_line) as malformed_line
+            from {{ rejects }} as errors
+            inner join {{ rejects }}_scans as scans
+                on errors.scan_id = scans.scan_id and errors.file_id = scans.file_id
+            group by all
+        {% endset %}
+        {% set swallowed = run_query(
+            "select source_file, source_row, length(malformed_line) - length(replace(malformed_line, chr(10), '')) from ("
+            ~ rejected_lines ~ ") where error_type = 'UNQUOTED VALUE' and contains(rtrim(malformed_line, chr(10)), chr(10)) limit 1").rows %}
+        {% if swallowed %}
+            {{ exceptions.raise_compiler_error(
+                swallowed[0][0] ~ ', line ' ~ swallowed[0][1] ~ ': a quote opens there and is never closed, so that '
+                ~ 'the lines after it cannot be told apart; close or double the quote in that line.') }}
+        {% endif %}
+        {% do run_query(
+            'insert into ' ~ this ~ ' by name select source_file, source_row, malformed_line from (' ~ rejected_lines ~ ')') %}
+    {% endfor %}
+{% endmacro %}

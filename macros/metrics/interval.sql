@@ -1,0 +1,25 @@
+{% macro interval_z() -%}
+    {#- The normal quantile of the two-sided level confidence_level. -#}
+    {%- set quantiles = {0.8: 1.2815515655446004, 0.9: 1.6448536269514722, 0.95: 1.959963984540054, 0.99: 2.5758293035489004} -%}
+    {%- if var('confidence_level') not in quantiles -%}
+        {{ exceptions.raise_compiler_error(
+            'dbt_project.yml, confidence_level: ' ~ var('confidence_level') ~ ' is none; allowed are '
+            ~ quantiles.keys() | join(', ') ~ '.') }}
+    {%- endif -%}
+    {{ quantiles[var('confidence_level')] }}
+{%- endmacro %}
+
+
+{% macro interval_low(estimate, standard_error, minimum=none) -%}
+    {#- Lower end of estimate +- z standard errors, cut off at `minimum`; null where the error is unknown. -#}
+    {%- set low = '(' ~ estimate ~ ' - ' ~ interval_z() ~ ' * ' ~ standard_error ~ ')' -%}
+    {%- if minimum is none -%} {{ low }}
+    {%- else -%} case when {{ low }} < {{ minimum }} then cast({{ minimum }} as double) else {{ low }} end {%- endif -%}
+{%- endmacro %}
+
+
+{% macro interval_high(estimate, standard_error, maximum=none) -%}
+    {%- set high = '(' ~ estimate ~ ' + ' ~ interval_z() ~ ' * ' ~ standard_error ~ ')' -%}
+    {%- if maximum is none -%} {{ high }}
+    {%- else -%} case when {{ high }} > {{ maximum }} then cast({{ maximum }} as double) else {{ high }} end {%- endif -%}
+{%- endmacro %}

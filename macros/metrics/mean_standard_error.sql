@@ -1,0 +1,18 @@
+{% macro mean_standard_error(n, sum_x, sum_xx) -%}
+    {#- Standard error of a mean from n, the sum and the sum of squares (sample variance, n - 1). -#}
+    sqrt({{ sample_variance(n, sum_x, sum_xx) }} / nullif(cast({{ n }} as double), 0))
+{%- endmacro %}
+
+
+{% macro sample_variance(n, sum_x, sum_xx) -%}
+    greatest(0, cast({{ sum_xx }} as double) - cast({{ sum_x }} as double) * cast({{ sum_x }} as double) / nullif({{ n }}, 0))
+        / nullif({{ n }} - 1, 0)
+{%- endmacro %}
+
+
+{% macro mean_with_interval(name, n, sum_x, sum_xx) -%}
+    {#- Three columns: a mean over n customers, from its sums, and its normal interval, not below zero. -#}
+    {{ ratio(sum_x, n) }} as {{ name }},
+        {{ interval_low(ratio(sum_x, n), mean_standard_error(n, sum_x, sum_xx), 0) }} as {{ name }}_low,
+        {{ interval_high(ratio(sum_x, n), mean_standard_error(n, sum_x, sum_xx)) }} as {{ name }}_high
+{%- endmacro %}

@@ -1,0 +1,61 @@
+{#- What both transaction marts sum over customers, and the figures made from these sums. -#}
+
+{% macro with_ranks(relation, partition) %}
+    {#- Customers' counts, totals and means as ranks among the active customers of their cell. -#}
+    {%- set cell = partition ~ ', transaction_count > 0' %}
+    select
+        *,
+        case when transaction_count > 0 then {{ average_rank('transaction_count', cell) }} end as count_rank,
+        case when transaction_count > 0 then {{ average_rank('total_amount', cell) }} end as total_rank,
+        case when transaction_count > 0 then {{ average_rank(ratio('total_amount', 'transaction_count'), cell) }} end as mean_rank
+    from {{ relation }}
+{%- endmacro %}
+
+
+{% macro customer_amount_sums() -%}
+    {#- Over one row per customer, those without a transaction included with zeros. -#}
+    count(*) as customer_count,
+        count(case when transaction_count > 0 then 1 end) as active_customer_count,
+        cast(sum(transaction_count) as bigint) as transaction_count,
+        cast(sum(total_amount) as decimal(38, 2)) as total_amount,
+        sum({{ product_of('transaction_count', 'transaction_count') }}) as counts_squared,
+        sum({{ product_of('total_amount', 'total_amount') }}) as amounts_squared,
+        sum({{ product_of('total_amount', 'transaction_count') }}) as amounts_times_counts,
+        {% for name, amount in {
+            'customer': 'total_amount',
+            'active_customer': 'case when transaction_count > 0 then total_amount end',
+        }.items() -%}
+        {{ quantile(amount, 0.5) }} as amount_per_{{ name }}_median,
+        {{ quantile(amount, 0.25) }} as amount_per_{{ name }}_p25,
+        {{ quantile(amount, 0.75) }} as amount_per_{{ name }}_p75,
+        {% endfor -%}
+        {{ correlation('count_rank', 'total_rank') }} as count_total_rank_correlation,
+        {{ correlation('count_rank', 'mean_rank') }} as count_mean_rank_correlation
+{%- endmacro %}
+
+
+{% macro transaction_amount_sums() -%}
+    {#- Over one row per transaction. -#}
+    sum({{ product_of('amount', 'amount') }}) as transaction_amounts_squared,
+        {{ quantile('amount', 0.5) }} as amount_per_transaction_median,
+        {{ quantile('amount', 0.25) }} as amount_per_transaction_p25,
+        {{ quantile('amount', 0.75) }} as amount_per_transaction_p75
+{%- endmacro %}
+
+
+{% macro transaction_figures() -%}
+    {%- set per_transaction = ratio('total_amount', 'transaction_count') -%}
+    {%- set per_transaction_error = ratio_standard_error(
+        'customer_count', 'total_amount', 'transaction_count', 'amounts_squared', 'counts_squared', 'amounts_times_counts') -%}
+    {{ mean_with_interval('transactions_per_customer', 'customer_count', 'transaction_count', 'counts_squared') }},
+        {% for name, customers in {'customer': 'customer_count', 'active_customer': 'active_customer_count'}.items() -%}
+        {{ mean_with_interval('amount_per_' ~ name, customers, 'total_amount', 'amounts_squared') }},
+        {{ coefficient_of_variation(customers, 'total_amount', 'amounts_squared') }} as amount_per_{{ name }}_cv,
+        {% endfor -%}
+        {{ per_transaction }} as amount_per_transaction,
+        {{ interval_low(per_transaction, per_transaction_error, 0) }} as amount_per_transaction_low,
+        {{ interval_high(per_transaction, per_transaction_error) }} as amount_per_transaction_high,
+        {{ coefficient_of_variation('transaction_count', 'total_amount', 'transaction_amounts_squared') }}
+            as amount_per_transaction_cv,
+        {{ is_small_cell('customer_count', 'active_customer_count') }} as is_small_cell
+{%- endmacro %}

@@ -1,0 +1,181 @@
+{#- Segmentation specifications: read from vars, checked while dbt parses. -#}
+
+{% macro transforms() %}{{ return(['none', 'log1p', 'sqrt', 'asinh']) }}{% endmacro %}
+
+
+{% macro segmentations() %}
+    {#- Every specification, checked. -#}
+    {% set names = [] %}
+    {% for specification in var('segmentations') %}
+        {% do check_segmentation(specification) %}
+        {% if specification.name in names %}
+            {{ stop_at_specification(specification.name, 'name', 'two specifications have it; names are unique') }}
+        {% endif %}
+        {% do names.append(specification.name) %}
+    {% endfor %}
+    {{ return(var('segmentations')) }}
+{% endmacro %}
+
+
+{% macro active_segmentations() %}
+    {#- The specifications that run on this source (var segmentations_by_source). -#}
+    {% set by_source = var('segmentations_by_source') %}
+    {% set names = by_source.get(source_name(), by_source.default) %}
+    {% set active = [] %}
+    {% set known = [] %}
+    {% for specification in segmentations() %}
+        {% do known.append(specification.name) %}
+        {% if specification.name in names %}{% do active.append(specification) %}{% endif %}
+    {% endfor %}
+    {% for name in names if name not in known %}
+        {{ exceptions.raise_compiler_error(
+            'dbt_project.yml, segmentations_by_source: there is no segmentation ' ~ name ~ '; there are '
+            ~ known | join(', ') ~ '.') }}
+    {% endfor %}
+    {% if not active %}
+        {{ exceptions.raise_compiler_error(
+            'dbt_project.yml, segmentations_by_source: the source ' ~ source_name() ~ ' has none; name at least one.') }}
+    {% endif %}
+    {{ return(active) }}
+{% endmacro %}
+
+
+{% macro feature_raw_columns(name) %}
+    {#- The raw columns a feature is made from, as file.column; [] for an unknown feature. -#}
+    {% if name.startswith('attribute:') %}{{ return(['customer_attributes.' ~ name.split(':', 1)[1]]) }}{% endif %}
+    {% if name.startswith('holds:') %}
+        {{ return(['product_holdings.product', 'product_holdings.opened_on', 'product_holdings.closed_on']) }}
+    {% endif %}
+    {{ return(var('features').get(name, {}).get('raw_columns', [])) }}
+{% endmacro %}
+
+
+{% macro stop_at_specification(segmentation, key, what) %}
+    {{ exceptions.raise_compiler_error('dbt_project.yml, segmentation ' ~ segmentation ~ ', ' ~ key ~ ': ' ~ what ~ '.') }}
+{% endmacro %}
+
+
+{% macro check_segmentation(specification) %}
+    {% set keys = ['name', 'grain', 'k', 'features', 'allow_protected'] %}
+    {% if specification is not mapping or specification.name is not string
+        or not modules.re.fullmatch('[a-z][a-z0-9_]*', specification.name) %}
+        {{ exceptions.raise_compiler_error(
+            'dbt_project.yml, segmentations: a specification needs a name of lower-case letters, digits and _; this one has '
+            ~ (specification.name if specification is mapping else specification) ~ '.') }}
+    {% endif %}
+    {% set name = specification.name %}
+    {% for key in specification if key not in keys %}
+        {{ stop_at_specification(name, key, 'no such key; there are ' ~ keys | join(', ')) }}
+    {% endfor %}
+    {% set grains = [] %}
+    {% for feature in var('features').values() if feature.grain not in grains %}{% do grains.append(feature.grain) %}{% endfor %}
+    {% if specification.grain not in grains %}
+        {{ stop_at_specification(name, 'grain', specification.grain ~ ' is none; allowed are ' ~ grains | join(', ')) }}
+    {% endif %}
+    {% if specification.k is not integer or specification.k is boolean or specification.k < 1 or specification.k > 20 %}
+        {{ stop_at_specification(name, 'k', specification.k ~ ' is no number of segments; use a whole number from 1 to 20') }}
+    {% endif %}
+    {% if not specification.features or specification.features is string or specification.features is mapping %}
+        {{ stop_at_specification(name, 'features', 'a list of at least one feature is needed') }}
+    {% endif %}
+    {% set seen = [] %}
+    {% for feature in specification.features %}
+        {% do check_feature(specification, feature) %}
+        {% if feature.name in seen %}{{ stop_at_specification(name, 'features', feature.name ~ ' stands there twice') }}{% endif %}
+        {% do seen.append(feature.name) %}
+    {% endfor %}
+    {% set allowed = specification.get('allow_protected', {}) %}
+    {% if allowed and not (allowed is mapping and allowed.get('reason') and allowed.get('features')) %}
+        {{ stop_at_specification(name, 'allow_protected', 'it needs a reason and the list of features it allows') }}
+    {% endif %}
+{% endmacro %}
+
+
+{% macro check_feature(specification, feature) %}
+    {% set name = specification.name %}
+    {% if feature is not mapping or feature.name is not string %}
+        {{ stop_at_specification(name, 'features', 'each one is a mapping with name, transform and missing') }}
+    {% endif %}
+    {% set keys = ['name', 'transform', 'missing', 'values'] %}
+    {% for key in feature if key not in keys %}
+        {{ stop_at_specification(name, feature.name ~ '.' ~ key, 'no such key; there are ' ~ keys | join(', ')) }}
+    {% endfor %}
+    {% set raw_columns = feature_raw_columns(feature.name) %}
+    {% set known = [] %}
+    {% for key, value in var('features').items() if value.grain == specification.grain %}{% do known.append(key) %}{% endfor %}
+    {% if not raw_columns or (':' not in feature.name and feature.name not in known)
+        or not modules.re.fullmatch('((attribute|holds):)?[a-z][a-z0-9_]*', feature.name) %}
+        {{ stop_at_specification(name, 'features', 'there is no feature ' ~ feature.name ~ ' of grain ' ~ specification.grain
+            ~ '; there are ' ~ known | join(', ') ~ ', attribute:NAME and holds:PRODUCT') }}
+    {% endif %}
+    {% if feature.transform not in transforms() %}
+        {{ stop_at_specification(name, feature.name ~ '.transform', feature.transform ~ ' is none; allowed are ' ~ transforms() | join(', ')) }}
+    {% endif %}
+    {% if feature.missing not in ['median', 'mean', 'zero'] %}
+        {{ stop_at_specification(name, feature.name ~ '.missing', feature.missing ~ ' is no rule; allowed are median, mean and zero') }}
+    {% endif %}
+    {% if feature.get('values') is not none and (feature['values'] is not mapping or feature['values'].values() | reject('number') | list) %}
+        {{ stop_at_specification(name, feature.name ~ '.values', 'it maps each text to a number') }}
+    {% endif %}
+    {% set allowed = specification.get('allow_protected', {}) %}
+    {% for raw_column in raw_columns %}
+        {% set is_outcome = raw_column.startswith('campaign_engagements.') %}
+        {% if (is_outcome or raw_column in var('protected_raw_columns'))
+            and not (allowed is mapping and allowed.get('reason') and feature.name in allowed.get('features', [])) %}
+            {{ stop_at_specification(name, feature.name, 'it is made from ' ~ raw_column ~ ', '
+                ~ ('an outcome' if is_outcome else 'a protected column')
+                ~ '; leave it out, or list it under allow_protected with a reason') }}
+        {% endif %}
+    {% endfor %}
+{% endmacro %}
+
+
+{% macro named_features(segmentations, kind) %}
+    {#- {column: name} of the attribute: or holds: features in use. -#}
+    {% set columns = {} %}
+    {% for segmentation in segmentations %}
+        {% for feature in segmentation.features if feature.name.startswith(kind ~ ':') %}
+            {% do columns.update({feature.name | replace(':', '_'): feature.name.split(':', 1)[1]}) %}
+        {% endfor %}
+    {% endfor %}
+    {{ return(columns) }}
+{% endmacro %}
+
+
+{% macro widest_segmentation() %}
+    {#- How many features the specification with the most has. -#}
+    {% set widths = [] %}
+    {% for specification in segmentations() %}{% do widths.append(specification.features | length) %}{% endfor %}
+    {{ return(widths | max) }}
+{% endmacro %}
+
+
+{% macro natural_column(position) %}{{ return('natural_' ~ '%02d' % position) }}{% endmacro %}
+{% macro value_column(position) %}{{ return('value_' ~ '%02d' % position) }}{% endmacro %}
+
+
+{% macro feature_value(feature) -%}
+    {#- A feature as a number in its natural unit: a column of the features model, an attribute, or a product held. -#}
+    {%- if feature.name.startswith('attribute:') -%}
+        {%- set column = 'attributes.' ~ feature.name | replace(':', '_') -%}
+    {%- elif feature.name.startswith('holds:') -%}
+        {%- set column = 'coalesce(holdings.' ~ feature.name | replace(':', '_') ~ ', 0)' -%}
+    {%- else -%}
+        {%- set column = 'features.' ~ feature.name -%}
+    {%- endif -%}
+    {%- if feature.get('values') is not none -%}
+        case lower({{ column }})
+            {%- for text, number in feature['values'].items() %} when {{ quoted(text | lower) }} then {{ number }}{% endfor %} end
+    {%- elif feature.name.startswith('attribute:') -%} try_cast({{ column }} as double)
+    {%- else -%} {{ column }} {%- endif -%}
+{%- endmacro %}
+
+
+{% macro transformed(expression, transform) -%}
+    {#- Null where the transform is not defined; the missing-value rule then applies. -#}
+    {%- if transform == 'none' -%} {{ expression }}
+    {%- elif transform == 'log1p' -%} case when {{ expression }} > -1 then ln(1 + {{ expression }}) end
+    {%- elif transform == 'sqrt' -%} case when {{ expression }} >= 0 then sqrt({{ expression }}) end
+    {%- elif transform == 'asinh' -%} asinh({{ expression }})
+    {%- endif -%}
+{%- endmacro %}

@@ -1,0 +1,107 @@
+{#- What happens to a row: accepted, broken or superseded. -#}
+
+{% macro names_where(conditions) -%}
+    {#- The names whose condition holds, as text separated by |; null where none does. -#}
+    nullif(concat_ws(
+        '|'
+        {%- for name, condition in conditions.items() %},
+        case when {{ condition }} then '{{ name }}' end
+        {%- endfor %}
+    ), '')
+{%- endmacro %}
+
+
+{% macro broken_rules(keys, rules) -%}
+    {#- `keys` hold for every delivery; `rules` not for one that only says the row is deleted. -#}
+    {%- set conditions = {'malformed_line': 'malformed_line is not null'} -%}
+    {%- for key in keys -%}
+        {%- do conditions.update({'missing_' ~ key: 'malformed_line is null and ' ~ key ~ ' is null'}) -%}
+    {%- endfor -%}
+    {%- for name, condition in dict(rules, other_currency=other_currency()).items() -%}
+        {%- do conditions.update({name: 'malformed_line is null and not coalesce(is_deleted, false) and (' ~ condition ~ ')'}) -%}
+    {%- endfor -%}
+    {{ names_where(conditions) }}
+{%- endmacro %}
+
+
+{% macro other_currency() -%}
+    lower(currency) <> '{{ var('currency') | lower }}'
+{%- endmacro %}
+
+
+{% macro blanked_columns(raw, columns) -%}
+    {#- Optional columns whose value was given and could not be kept. -#}
+    {%- set conditions = {} -%}
+    {%- for column in columns + ['updated_at', 'is_deleted'] -%}
+        {%- do conditions.update({column: column ~ ' is null and ' ~ is_given(raw, column)}) -%}
+    {%- endfor -%}
+    {{ names_where(conditions) }}
+{%- endmacro %}
+
+
+{% macro delivery_columns(raw) -%}
+    {#- What every raw row carries besides its own columns. -#}
+    source_file,
+        source_row,
+        malformed_line,
+        raw_row,
+        {{ to_timestamp(raw, 'updated_at') }} as updated_at,
+        {{ to_boolean(raw, 'is_deleted') }} as is_deleted,
+        {{ to_text(raw, 'currency') }} as currency
+{%- endmacro %}
+
+
+{% macro with_row_status(relation, keys, known_by=none) -%}
+    {#- Of the unbroken deliveries of one key the last wins (then the last file by name, then the last line);
+        a key whose last delivery is deleted is gone. With known_by (a date column) the last delivery known by
+        then wins; a key first delivered later has its first one. -#}
+    select
+        *,
+        case
+            when broken_rules is not null then 'broken'
+            when delivery_number = 1 and not coalesce(is_deleted, false) then 'accepted'
+            else 'superseded'
+        end as row_status
+    from (
+        select
+            *,
+            row_number() over (
+                partition by
+                    {% for key in keys %}{{ key }}, {% endfor %}broken_rules is null
+                order by
+                    {%- if known_by %}
+                    case when cast(updated_at as date) > {{ known_by }} then updated_at end asc nulls first,
+                    {%- endif %}
+                    updated_at desc nulls last,
+                    source_file desc nulls last,
+                    source_row desc nulls last
+            ) as delivery_number
+        from {{ relation }}
+    ) as numbered
+{%- endmacro %}
+
+
+{% macro row_status_columns() -%}
+    {#- The last columns of every base model; the raw row is kept where it was not accepted. -#}
+    row_status,
+        broken_rules,
+        blanked_columns,
+        is_deleted,
+        updated_at,
+        source_file,
+        source_row,
+        case
+            when row_status <> 'accepted' then coalesce(malformed_line, {{ as_json('raw_row') }})
+        end as raw_row
+{%- endmacro %}
+
+
+{% macro received_rows(raw) -%}
+    {#- The received relation with each row's columns as one struct, raw_row. -#}
+    select
+        source_file,
+        source_row,
+        malformed_line,
+        {{ row_struct(contract_columns(raw.name) if execute else ['source_file']) }} as raw_row
+    from {{ raw.relation }}
+{%- endmacro %}

@@ -1,0 +1,21 @@
+with transactions as (
+    select
+        transactions.customer_id,
+        transactions.transaction_type,
+        transactions.amount
+    from {{ ref('stg_transactions') }} as transactions
+    inner join {{ ref('as_of') }} as as_of on transactions.transacted_on > as_of.window_starts_after
+),
+
+final as (
+    select
+        members.segmentation,
+        members.segment_id,
+        transactions.transaction_type,
+        {{ transaction_amount_sums() }}
+    from transactions
+    inner join {{ ref('customer_segments') }} as members on transactions.customer_id = members.customer_id
+    group by members.segmentation, members.segment_id, transactions.transaction_type
+)
+
+select * from final

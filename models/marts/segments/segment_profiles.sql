@@ -1,0 +1,71 @@
+{% set running = active_segmentations() if execute else segmentations() %}
+
+with values_by_feature as (
+    {% for segmentation in running -%}
+    {% set outer_loop = loop -%}
+    {% for feature in segmentation.features -%}
+    select
+        segmentation,
+        entity_id,
+        {{ quoted(feature.name) }} as feature,
+        {{ loop.index }} as feature_position,
+        {{ natural_column(loop.index) }} as feature_value
+    from {{ ref('segmentation_inputs') }}
+    where segmentation = {{ quoted(segmentation.name) }}
+    {{ 'union all' if not (loop.last and outer_loop.last) }}
+    {% endfor -%}
+    {% endfor %}
+),
+
+population as (
+    select
+        segmentation,
+        feature,
+        avg(feature_value) as population_mean,
+        stddev_samp(feature_value) as population_deviation
+    from values_by_feature
+    group by segmentation, feature
+),
+
+described as (
+    select
+        features.segmentation,
+        members.segment_id,
+        features.feature,
+        features.feature_position,
+        count(*) as entity_count,
+        count(features.feature_value) as value_count,
+        avg(features.feature_value) as mean_value,
+        {{ quantile('features.feature_value', 0.25) }} as p25_value,
+        {{ quantile('features.feature_value', 0.5) }} as median_value,
+        {{ quantile('features.feature_value', 0.75) }} as p75_value
+    from values_by_feature as features
+    inner join {{ ref('segment_members') }} as members
+        on features.segmentation = members.segmentation and features.entity_id = members.entity_id
+    group by features.segmentation, members.segment_id, features.feature, features.feature_position
+),
+
+final as (
+    select
+        described.segmentation,
+        described.segment_id,
+        segments.segment_name,
+        described.feature,
+        described.feature_position,
+        described.entity_count,
+        described.value_count,
+        described.mean_value,
+        described.median_value,
+        described.p25_value,
+        described.p75_value,
+        population.population_mean,
+        {{ standardised_difference('described.mean_value', 'population.population_mean', 'population.population_deviation') }}
+            as standardised_difference
+    from described
+    inner join population
+        on described.segmentation = population.segmentation and described.feature = population.feature
+    inner join {{ ref('segments') }} as segments
+        on described.segmentation = segments.segmentation and described.segment_id = segments.segment_id
+)
+
+select * from final

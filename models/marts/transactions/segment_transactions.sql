@@ -1,0 +1,34 @@
+with customers as (
+    select * from {{ ref('int_segment_customer_amounts') }}
+),
+
+transactions as (
+    select * from {{ ref('int_segment_transaction_amounts') }}
+),
+
+summed as (
+    select
+        customers.*,
+        segments.segment_name,
+        transactions.transaction_amounts_squared,
+        transactions.amount_per_transaction_median,
+        transactions.amount_per_transaction_p25,
+        transactions.amount_per_transaction_p75
+    from customers
+    inner join {{ ref('segments') }} as segments
+        on customers.segmentation = segments.segmentation and customers.segment_id = segments.segment_id
+    left join transactions
+        on
+            customers.segmentation = transactions.segmentation
+            and customers.segment_id = transactions.segment_id
+            and customers.transaction_type = transactions.transaction_type
+),
+
+final as (
+    select
+        *,
+        {{ transaction_figures() }}
+    from summed
+)
+
+select * from final

@@ -1,0 +1,1 @@
+select * from {{ raw('campaign_engagements') }} as raw_rows

@@ -1,0 +1,1 @@
+select * from {{ raw('campaigns') }} as raw_rows

@@ -1,0 +1,1 @@
+select * from {{ raw('card_accounts') }} as raw_rows

@@ -1,0 +1,1 @@
+select * from {{ raw('customer_attributes') }} as raw_rows

@@ -1,0 +1,1 @@
+select * from {{ raw('customers') }} as raw_rows

@@ -1,0 +1,1 @@
+select * from {{ raw('digital_sessions') }} as raw_rows

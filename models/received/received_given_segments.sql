@@ -1,0 +1,1 @@
+select * from {{ raw('given_segments') }} as raw_rows

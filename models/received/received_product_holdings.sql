@@ -1,0 +1,1 @@
+select * from {{ raw('product_holdings') }} as raw_rows

@@ -1,0 +1,1 @@
+select * from {{ raw('transactions') }} as raw_rows

@@ -1,0 +1,56 @@
+{% set width = widest_segmentation() %}
+{% set running = active_segmentations() if execute else segmentations() %}
+
+with features as (
+    select * from {{ ref('int_customer_features') }}
+),
+
+attributes as (
+    select
+        {% for column, name in named_features(running, 'attribute').items() -%}
+        max(case when attribute = {{ quoted(name) }} then attribute_value end) as {{ column }},
+        {% endfor -%}
+        customer_id
+    from {{ ref('stg_customer_attributes') }}
+    group by customer_id
+),
+
+holdings as (
+    select
+        {% for column, name in named_features(running, 'holds').items() -%}
+        max(case when is_held and product = {{ quoted(name) }} then 1 else 0 end) as {{ column }},
+        {% endfor -%}
+        customer_id
+    from {{ ref('int_customer_products') }}
+    group by customer_id
+),
+
+{% for segmentation in running %}
+{{ segmentation.name }} as (
+    select
+        {{ quoted(segmentation.name) }} as segmentation,
+        {{ quoted(segmentation.grain) }} as grain,
+        features.customer_id as entity_id
+        {%- for position in range(1, width + 1) %}
+        {%- set feature = segmentation.features[position - 1] if position <= segmentation.features | length %},
+        cast({{ feature_value(feature) if feature else 'null' }} as double) as {{ natural_column(position) }}
+        {%- endfor %}
+    from features
+    left join attributes on features.customer_id = attributes.customer_id
+    left join holdings on features.customer_id = holdings.customer_id
+),
+{% endfor %}
+final as (
+    {% for segmentation in running -%}
+    select
+        *
+        {%- for position in range(1, width + 1) %}
+        {%- set feature = segmentation.features[position - 1] if position <= segmentation.features | length %},
+        cast({{ transformed(natural_column(position), feature.transform if feature else 'none') }} as double) as {{ value_column(position) }}
+        {%- endfor %}
+    from {{ segmentation.name }}
+    {{ 'union all' if not loop.last }}
+    {% endfor %}
+)
+
+select * from final

@@ -1,0 +1,49 @@
+{{ config(materialized='table') }}
+{% set raw = received('customer_attributes') %}
+
+with received as (
+    {{ received_rows(raw) }}
+),
+
+customers as (
+    select customer_id as known_customer_id from {{ ref('stg_customers') }}
+),
+
+typed as (
+    select
+        {{ delivery_columns(raw) }},
+        {{ to_text(raw, 'customer_id') }} as customer_id,
+        {{ to_code(raw, 'attribute') }} as attribute,
+        {{ to_text(raw, 'value') }} as attribute_value
+    from received
+),
+
+checked as (
+    select
+        *,
+        {{ broken_rules(
+            keys=['customer_id', 'attribute'],
+            rules={
+                'unknown_customer': 'customer_id is not null and known_customer_id is null',
+                'missing_value': 'attribute_value is null',
+            },
+        ) }} as broken_rules,
+        {{ blanked_columns(raw, []) }} as blanked_columns
+    from typed
+    left join customers on typed.customer_id = customers.known_customer_id
+),
+
+decided as (
+    {{ with_row_status('checked', keys=['customer_id', 'attribute']) }}
+),
+
+final as (
+    select
+        customer_id,
+        attribute,
+        attribute_value,
+        {{ row_status_columns() }}
+    from decided
+)
+
+select * from final

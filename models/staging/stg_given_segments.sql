@@ -1,0 +1,6 @@
+select
+    segmentation,
+    entity_id,
+    segment
+from {{ ref('base_given_segments') }}
+where row_status = 'accepted'

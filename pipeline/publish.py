@@ -1,0 +1,569 @@
+"""Publish a build that passed everything: `make publish`.
+
+The build file is read, never handed out. Readers see `warehouse.duckdb` (aggregates),
+`customers.duckdb` (customer grain, mode 0600) and `parquet/latest`, each replaced in one step
+after it was written whole elsewhere, so that a killed publish leaves the old or the new one.
+"""
+
+from __future__ import annotations
+
+import csv
+import fcntl
+import json
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from pipeline import log, sentences
+from pipeline.sentences import UserError
+from pipeline.settings import DEMO_KEY, Settings
+from pipeline.summary import print_summary
+
+WAREHOUSE = "warehouse.duckdb"
+CUSTOMERS = "customers.duckdb"
+AGGREGATE_SCHEMAS = ("marts", "health", "evidence")
+CUSTOMER_SCHEMA = "customers"
+ALSO_IN_CUSTOMERS = (("health", "build_info"), ("marts", "segments"))
+NEVER_PUBLISHED = ("rejected_rows",)
+PERSONAL_KEYS = (
+    "customer_id",
+    "cust_id",
+    "entity_id",
+    "holding_id",
+    "engagement_id",
+    "transaction_id",
+)
+WORK_PREFIX = ".new-"
+PARQUET_NAME = re.compile(r"(?P<key>\d{4}-\d{2}-\d{2}_[0-9a-zA-Z]+)(?:_(?P<copy>\d+))?")
+# The build file is attached under its stem, because the views in it name that catalog.
+BUILD_CATALOG = "warehouse"
+
+
+@dataclass(frozen=True)
+class BuildInfo:
+    """Which build a file holds: `as_of_on` as ISO text, the source's name, the input's hash."""
+
+    as_of_on: str
+    source_name: str
+    input_hash: str
+
+    @property
+    def parquet_key(self) -> str:
+        """The stem of the Parquet folder's name."""
+        return f"{self.as_of_on}_{self.input_hash[:8]}"
+
+
+@dataclass(frozen=True)
+class Relation:
+    """One table or view of the build that is to be published."""
+
+    schema: str
+    name: str
+    comment: str | None
+
+    @property
+    def address(self) -> str:
+        """Schema and name in the build, quoted for SQL."""
+        return f"{_identifier(self.schema)}.{_identifier(self.name)}"
+
+    @property
+    def published_schema(self) -> str:
+        """The schema it has in the published file.
+
+        A file named customers is opened as the catalog `customers`; with a schema of that name in
+        it, `customers.segment_members` would be ambiguous. So these tables are in `main`.
+        """
+        return "main" if self.schema == CUSTOMER_SCHEMA else self.schema
+
+    @property
+    def published_address(self) -> str:
+        """Schema and name in the published file, quoted for SQL."""
+        return f"{_identifier(self.published_schema)}.{_identifier(self.name)}"
+
+
+def main() -> None:
+    """Publish this environment's build and print its summary."""
+    started = time.monotonic()
+    settings = Settings.from_environment()
+    info = publish(settings)
+    log.write(
+        "make publish",
+        "published",
+        target=settings.target,
+        source=info.source_name,
+        as_of_on=info.as_of_on,
+        input_hash=info.input_hash,
+        seconds=round(time.monotonic() - started, 3),
+    )
+    warehouse = settings.published_folder / WAREHOUSE
+    with duckdb.connect(str(warehouse), read_only=True) as published:
+        print_summary(published, settings)
+
+
+def publish(settings: Settings) -> BuildInfo:
+    """Publish the build; raises UserError, with nothing changed, when it may not or cannot be."""
+    kept = settings.published_versions_kept()
+    try:
+        with _open_build(settings) as build:
+            info = _publishable(build, settings)
+            columns = _received_columns(build, settings)
+            _refuse_unprepared(settings.published_folder)
+            with _only_publisher(settings):
+                _refuse_replacing(info, settings)
+                _remove_leftovers(settings.published_folder)
+                work = settings.published_folder / f"{WORK_PREFIX}{os.getpid()}"
+                try:
+                    _write_all(build, work)
+                    _put_in_place(work, settings.published_folder, info, kept)
+                finally:
+                    shutil.rmtree(work, ignore_errors=True)
+            _write_published_columns(columns, settings.published_columns_file)
+    except OSError as error:
+        raise UserError(
+            f"{settings.shown(settings.published_folder)} cannot be written: "
+            f"{sentences.of_os_error(error)}."
+        ) from error
+    except (duckdb.IOException, duckdb.FatalException) as error:
+        raise UserError(f"Nothing was published: {sentences.one_line(str(error))}") from error
+    return info
+
+
+# --- may this build be published? ---
+
+
+@contextmanager
+def _open_build(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The build file, attached read-only as the catalog `warehouse`.
+
+    While it is open no build can write to it.
+    """
+    shown = settings.shown(settings.build_file)
+    if not settings.build_file.is_file():
+        raise UserError(f"There is no build file {shown}; run `make load` and `make gate` first.")
+    with duckdb.connect(":memory:") as connection:
+        try:
+            connection.execute(
+                f"attach {_text(settings.build_file)} as {BUILD_CATALOG} (read_only)"
+            )
+        except duckdb.Error as error:
+            raise UserError(_unreadable(shown, error)) from error
+        yield connection
+
+
+def _publishable(build: duckdb.DuckDBPyConnection, settings: Settings) -> BuildInfo:
+    """Refuse a build that is incomplete, red or not passed by the gate; say which build it is."""
+    shown = settings.shown(settings.build_file)
+    try:
+        state = build.execute(
+            f"""
+            select build_id, is_complete, is_green, problem
+            from {BUILD_CATALOG}.internal.build_state
+            """
+        ).fetchall()
+    except duckdb.CatalogException:
+        state = []
+    if len(state) != 1:
+        raise UserError(f"Nothing was published: {shown} holds no whole build; run `make load`.")
+    build_id, is_complete, is_green, problem = state[0]
+    if problem:
+        raise UserError(f"Nothing was published: {problem}")
+    if not is_complete:
+        raise UserError(
+            "Nothing was published: the last build did not run to its end; run `make load`."
+        )
+    if not is_green:
+        raise UserError(
+            "Nothing was published: the last build failed; logs/dbt.log says where. "
+            "Put it right, then run `make load`."
+        )
+    _refuse_ungated(str(build_id), settings)
+    try:
+        info = _build_info(build, f"{BUILD_CATALOG}.health.build_info")
+    except duckdb.CatalogException as error:
+        raise UserError(
+            f"Nothing was published: {shown} has no health.build_info; run `make load`."
+        ) from error
+    _refuse_customer_grain(build)
+    return info
+
+
+def _refuse_ungated(build_id: str, settings: Settings) -> None:
+    shown = settings.shown(settings.gate_file)
+    try:
+        verdict = json.loads(settings.gate_file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(
+            "Nothing was published: this build has not been through the gate; run `make gate`."
+        ) from error
+    except ValueError as error:
+        raise UserError(
+            f"Nothing was published: {shown} cannot be read; run `make gate` again."
+        ) from error
+    if not isinstance(verdict, dict) or verdict.get("build_id") != build_id:
+        raise UserError(
+            "Nothing was published: the gate has judged another build than this one; "
+            "run `make gate`."
+        )
+    if verdict.get("success") is not True:
+        raise UserError(
+            "Nothing was published: this build did not pass the gate; `make gate` shows why."
+        )
+
+
+def _received_columns(
+    build: duckdb.DuckDBPyConnection, settings: Settings
+) -> list[tuple[str, str]]:
+    try:
+        return build.execute(
+            f"""
+            select entity, column_name
+            from {BUILD_CATALOG}.internal.received_columns
+            where column_status = 'received'
+            order by all
+            """
+        ).fetchall()
+    except duckdb.CatalogException as error:
+        raise UserError(
+            f"Nothing was published: {settings.shown(settings.build_file)} has no "
+            "internal.received_columns; run `make load`."
+        ) from error
+
+
+def _refuse_customer_grain(build: duckdb.DuckDBPyConnection) -> None:
+    """The aggregates' file is for many eyes: a single customer's rows never enter it."""
+    found = build.execute(
+        """
+        select schema_name, table_name, column_name
+        from duckdb_columns()
+        where database_name = ? and list_contains(?, schema_name)
+            and list_contains(?, lower(column_name))
+        order by all
+        """,
+        [BUILD_CATALOG, list(AGGREGATE_SCHEMAS), list(PERSONAL_KEYS)],
+    ).fetchone()
+    if found is not None and found[1] not in NEVER_PUBLISHED:
+        schema, table, column = found
+        raise UserError(
+            f"Nothing was published: {schema}.{table} has the column {column}; rows of single "
+            "customers belong into the schema customers."
+        )
+
+
+def _refuse_unprepared(published: Path) -> None:
+    """Make the published folder; refuse one whose `parquet/latest` would be in the way."""
+    (published / "parquet").mkdir(parents=True, exist_ok=True)
+    latest = published / "parquet" / "latest"
+    if latest.exists() and not latest.is_symlink():
+        raise UserError(
+            f"{latest} is not the link that publishing keeps there; move it away, "
+            "then run `make publish` again."
+        )
+
+
+def _refuse_replacing(info: BuildInfo, settings: Settings) -> None:
+    """Refuse to put this build over another source's, or over a newer as-of date."""
+    warehouse = settings.published_folder / WAREHOUSE
+    if not warehouse.exists():
+        return
+    shown = settings.shown(warehouse)
+    there = _published_info(settings)
+    if there.source_name not in (info.source_name, DEMO_KEY) and "source" not in settings.forced:
+        raise UserError(
+            f"Nothing was published: {shown} holds {there.source_name}, and this build is of "
+            f"{info.source_name}; publish it to another folder (PUBLISHED=...), or replace what "
+            "is there with SEGMART_FORCE=source."
+        )
+    if (
+        there.source_name == info.source_name
+        and there.as_of_on > info.as_of_on
+        and "older" not in settings.forced
+    ):
+        raise UserError(
+            f"Nothing was published: {shown} is as of {there.as_of_on}, newer than this build's "
+            f"{info.as_of_on}; to publish the older one, say SEGMART_FORCE=older."
+        )
+
+
+def _published_info(settings: Settings) -> BuildInfo:
+    """Which build is published.
+
+    A reader who opened the published file for writing locks it; then the Parquet copy tells.
+    """
+    warehouse = settings.published_folder / WAREHOUSE
+    copy = settings.published_folder / "parquet" / "latest" / "health" / "build_info.parquet"
+    try:
+        with duckdb.connect(str(warehouse), read_only=True) as connection:
+            return _build_info(connection, "health.build_info")
+    except duckdb.Error as error:
+        if "Conflicting lock" not in str(error) or not copy.exists():
+            raise UserError(_unreadable(settings.shown(warehouse), error)) from error
+    with duckdb.connect(":memory:") as connection:
+        return _build_info(connection, _text(copy))
+
+
+def _build_info(connection: duckdb.DuckDBPyConnection, relation: str) -> BuildInfo:
+    row = connection.execute(
+        f"select cast(as_of_on as varchar), source_name, input_hash from {relation}"
+    ).fetchone()
+    if row is None:
+        raise UserError("health.build_info is empty; run `make load`.")
+    return BuildInfo(as_of_on=row[0], source_name=row[1], input_hash=row[2])
+
+
+def _unreadable(shown: str, error: duckdb.Error) -> str:
+    message = sentences.one_line(str(error))
+    if holder := re.search(r"Conflicting lock is held in .*?\(PID (\d+)\)", message):
+        return (
+            f"{shown} is being written to by another program (PID {holder.group(1)}); "
+            "wait until it is done or close it there, then run `make publish` again."
+        )
+    return f"{shown} cannot be read ({message}); move it away, then run the command again."
+
+
+# --- one publisher at a time ---
+
+
+@contextmanager
+def _only_publisher(settings: Settings) -> Iterator[None]:
+    """Hold the published folder's lock; the system frees it when this process dies."""
+    with (settings.published_folder / ".lock").open("a", encoding="utf-8") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(
+                f"Another publish to {settings.shown(settings.published_folder)} is under way; "
+                "wait until it is done, then run `make publish` again."
+            ) from error
+        yield
+
+
+def _remove_leftovers(published: Path) -> None:
+    """Remove what killed publishes left; whoever holds the lock knows that they are dead."""
+    for folder in (published, published / "parquet"):
+        for left in folder.glob(f"{WORK_PREFIX}*"):
+            if left.is_dir() and not left.is_symlink():
+                shutil.rmtree(left)
+            else:
+                left.unlink()
+
+
+# --- write it all beside what is published ---
+
+
+def _write_all(build: duckdb.DuckDBPyConnection, work: Path) -> None:
+    """Write both DuckDB files and the Parquet folder into `work`, closed, checked and synced."""
+    work.mkdir(mode=0o700)
+    build.execute(f"set temp_directory = {_text(work / 'spill')}")
+    aggregates = [
+        relation for schema in AGGREGATE_SCHEMAS for relation in _relations(build, schema)
+    ]
+    customers = _relations(build, CUSTOMER_SCHEMA)
+    shared = [
+        relation for relation in aggregates if (relation.schema, relation.name) in ALSO_IN_CUSTOMERS
+    ]
+    private = os.umask(0o077)
+    try:
+        _write_duckdb(build, work / CUSTOMERS, [*customers, *shared])
+    finally:
+        os.umask(private)
+    (work / CUSTOMERS).chmod(0o600)
+    _write_duckdb(build, work / WAREHOUSE, aggregates)
+    _write_parquet(work / WAREHOUSE, work / "parquet", aggregates)
+
+
+def _relations(build: duckdb.DuckDBPyConnection, schema: str) -> list[Relation]:
+    rows = build.execute(
+        """
+        select table_name, comment from duckdb_tables()
+        where database_name = ? and schema_name = ? and not internal
+        union all
+        select view_name, comment from duckdb_views()
+        where database_name = ? and schema_name = ? and not internal
+        order by 1
+        """,
+        [BUILD_CATALOG, schema, BUILD_CATALOG, schema],
+    ).fetchall()
+    return [
+        Relation(schema=schema, name=name, comment=comment)
+        for name, comment in rows
+        if name not in NEVER_PUBLISHED
+    ]
+
+
+def _write_duckdb(build: duckdb.DuckDBPyConnection, path: Path, relations: list[Relation]) -> None:
+    """Copy the relations as sorted tables, with their comments, into a new file; check it.
+
+    Sorted, so that the rows' order does not depend on how many threads built them.
+    """
+    build.execute(f"attach {_text(path)} as new_file")
+    try:
+        for relation in relations:
+            build.execute(
+                f"create schema if not exists new_file.{_identifier(relation.published_schema)}"
+            )
+            build.execute(
+                f"create table new_file.{relation.published_address} as "
+                f"select * from {BUILD_CATALOG}.{relation.address} order by all"
+            )
+            _copy_comments(build, relation)
+        build.execute("checkpoint new_file")
+    finally:
+        build.execute("detach new_file")
+    if path.with_name(path.name + ".wal").exists():
+        raise RuntimeError(f"{path.name} was closed and still has a write-ahead log")
+    expected = {
+        relation.address: _row_count(build, f"{BUILD_CATALOG}.{relation.address}")
+        for relation in relations
+    }
+    with duckdb.connect(str(path), read_only=True) as copy:
+        found = {
+            relation.address: _row_count(copy, f"{path.stem}.{relation.published_address}")
+            for relation in relations
+        }
+    if found != expected:
+        raise RuntimeError(f"{path.name} differs from the build: {found} against {expected}")
+    _sync(path)
+
+
+def _copy_comments(build: duckdb.DuckDBPyConnection, relation: Relation) -> None:
+    if relation.comment:
+        build.execute(
+            f"comment on table new_file.{relation.published_address} is {_text(relation.comment)}"
+        )
+    columns = build.execute(
+        """
+        select column_name, comment from duckdb_columns()
+        where database_name = ? and schema_name = ? and table_name = ? and comment is not null
+        """,
+        [BUILD_CATALOG, relation.schema, relation.name],
+    ).fetchall()
+    for column, comment in columns:
+        build.execute(
+            f"comment on column new_file.{relation.published_address}.{_identifier(column)} "
+            f"is {_text(comment)}"
+        )
+
+
+def _row_count(connection: duckdb.DuckDBPyConnection, relation: str) -> int:
+    row = connection.execute(f"select count(*) from {relation}").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _write_parquet(warehouse: Path, folder: Path, relations: list[Relation]) -> None:
+    """Write `folder`/schema/table.parquet from the warehouse file, in its tables' order."""
+    folder.mkdir()
+    with duckdb.connect(str(warehouse), read_only=True) as connection:
+        for relation in relations:
+            path = folder / relation.schema / f"{relation.name}.parquet"
+            path.parent.mkdir(exist_ok=True)
+            connection.execute(
+                f"copy (from {relation.address}) to {_text(path)} "
+                "(format parquet, compression zstd)"
+            )
+            _sync(path)
+    for schema in sorted(folder.iterdir()):
+        _sync(schema)
+    _sync(folder)
+
+
+# --- and put it in place, each in one step ---
+
+
+def _put_in_place(work: Path, published: Path, info: BuildInfo, kept: int) -> None:
+    """Replace customers, then warehouse, then switch `parquet/latest`; prune old folders.
+
+    The Parquet folder gets its name only once its build is published, so that no folder there is
+    of a build that never was.
+    """
+    parquet = published / "parquet"
+    latest = parquet / "latest"
+    was_latest = latest.readlink().name if latest.is_symlink() else None
+    name = _free_name(parquet, info.parquet_key)
+    for file_name in (CUSTOMERS, WAREHOUSE):
+        # Left by a reader who opened the old file for writing; it would be read into the new one.
+        (published / f"{file_name}.wal").unlink(missing_ok=True)
+        os.replace(work / file_name, published / file_name)
+    _sync(published)
+    os.rename(work / "parquet", parquet / name)
+    link = parquet / f"{WORK_PREFIX}latest-{os.getpid()}"
+    os.symlink(name, link)
+    os.replace(link, latest)
+    _sync(parquet)
+    _prune(parquet, name, was_latest, kept)
+
+
+def _free_name(parquet: Path, key: str) -> str:
+    """The key, or, where that folder exists, the key with the next higher number behind it."""
+    copies = [
+        int(match["copy"] or 1)
+        for match in map(PARQUET_NAME.fullmatch, os.listdir(parquet))
+        if match and match["key"] == key
+    ]
+    return f"{key}_{max(copies) + 1}" if copies else key
+
+
+def _prune(parquet: Path, latest: str, was_latest: str | None, kept: int) -> None:
+    """Keep the `kept` newest folders by as-of date, always the one `latest` names.
+
+    Of several of the same date and input only the newest stays, and the one that was latest
+    until now, which a reader may be inside of; that one goes with the next publish.
+    """
+    folders = sorted(
+        (
+            (match["key"].split("_")[0], folder.stat().st_mtime_ns, folder.name, match["key"])
+            for folder in parquet.iterdir()
+            if (match := PARQUET_NAME.fullmatch(folder.name)) and folder.is_dir()
+        ),
+        reverse=True,
+    )
+    seen = {key for *_, name, key in folders if name == latest}
+    replaced: list[str] = []
+    others: list[str] = []
+    for *_, name, key in folders:
+        if name == latest:
+            continue
+        (replaced if key in seen and name != was_latest else others).append(name)
+        seen.add(key)
+    for name in [*replaced, *others[kept - 1 :]]:
+        shutil.rmtree(parquet / name)
+
+
+def _write_published_columns(columns: list[tuple[str, str]], path: Path) -> None:
+    """Note the raw columns this build had, beside the build, for the next build's check."""
+    temporary = path.with_name(f"{path.name}.new")
+    with temporary.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(["entity", "column_name"])
+        writer.writerows(columns)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(temporary, path)
+
+
+def _sync(path: Path) -> None:
+    """Wait until the file, or a folder's list of names, is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _identifier(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _text(value: object) -> str:
+    return "'" + str(value).replace("'", "''") + "'"
+
+
+if __name__ == "__main__":
+    sentences.run(main)

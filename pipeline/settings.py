@@ -1,0 +1,146 @@
+"""What the environment asks for, checked once, in one place."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import yaml  # type: ignore[import-untyped]
+
+from pipeline.sentences import UserError
+
+TARGETS = ("dev", "prod")
+DEMO_KEY = "demo"
+BUILD_FILE_NAME = "warehouse.duckdb"
+FORCEABLE = {
+    "older": "publishes although a newer as-of date is published",
+    "source": "publishes although another source is published",
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One command's settings; all paths are absolute.
+
+    `raw_data` is None for the demo. `forced` holds the names in SEGMART_FORCE.
+    """
+
+    root: Path
+    target: str
+    raw_data: Path | None
+    as_of: date | None
+    source_key: str
+    build_folder: Path
+    published_folder: Path
+    logs_folder: Path
+    forced: frozenset[str]
+
+    @classmethod
+    def from_environment(
+        cls, environment: Mapping[str, str] | None = None, root: Path | None = None
+    ) -> Settings:
+        """Settings of this environment, for the project in `root` (the working directory).
+
+        Raises UserError for a target, folder, date or force that cannot be meant.
+        """
+        environment = os.environ if environment is None else environment
+        root = Path.cwd() if root is None else root.absolute()
+        if not (root / "dbt_project.yml").is_file():
+            raise UserError(
+                f"{root} holds no dbt_project.yml; run this in the project's own folder."
+            )
+        target = environment.get("SEGMART_TARGET", "").strip() or TARGETS[0]
+        if target not in TARGETS:
+            raise UserError(f"SEGMART_TARGET names {target}; the targets are dev and prod.")
+        raw_data = _raw_data(environment.get("RAW_DATA", ""), root)
+        source_key = source_key_of(raw_data)
+        published = environment.get("PUBLISHED", "").strip()
+        default_published = "published" if target == "dev" else f"published-{target}"
+        return cls(
+            root=root,
+            target=target,
+            raw_data=raw_data,
+            as_of=_as_of(environment.get("AS_OF", "")),
+            source_key=source_key,
+            build_folder=root / "build" / target / source_key,
+            published_folder=_absolute(published or default_published, root),
+            logs_folder=root / "logs",
+            forced=_forced(environment.get("SEGMART_FORCE", "")),
+        )
+
+    @property
+    def build_file(self) -> Path:
+        """The DuckDB file dbt writes for this target and source."""
+        return self.build_folder / BUILD_FILE_NAME
+
+    @property
+    def gate_file(self) -> Path:
+        """The gate's verdict on the build beside it."""
+        return self.build_folder / "gate.json"
+
+    @property
+    def published_columns_file(self) -> Path:
+        """The raw columns that the last published build had; a later build may not lose them."""
+        return self.build_folder / "published_columns.csv"
+
+    def shown(self, path: Path) -> str:
+        """A path as a reader types it: relative to the project where it lies inside."""
+        return str(path.relative_to(self.root)) if path.is_relative_to(self.root) else str(path)
+
+    def published_versions_kept(self) -> int:
+        """How many Parquet folders stay, from the var of that name in dbt_project.yml."""
+        project = yaml.safe_load((self.root / "dbt_project.yml").read_text(encoding="utf-8")) or {}
+        kept = (project.get("vars") or {}).get("published_versions_kept")
+        if isinstance(kept, bool) or not isinstance(kept, int) or kept < 1:
+            raise UserError(
+                "The var published_versions_kept in dbt_project.yml is to be a whole number of "
+                f"at least 1; it is {kept}."
+            )
+        return kept
+
+
+def source_key_of(raw_data: Path | None) -> str:
+    """The build folder's name for a source: `demo`, or 8 hex digits of the folder's path."""
+    if raw_data is None:
+        return DEMO_KEY
+    return hashlib.md5(str(raw_data).encode(), usedforsecurity=False).hexdigest()[:8]
+
+
+def _absolute(text: str, root: Path) -> Path:
+    return Path(os.path.abspath(root / Path(text).expanduser()))
+
+
+def _raw_data(text: str, root: Path) -> Path | None:
+    if not text.strip():
+        return None
+    folder = _absolute(text.strip(), root)
+    if not folder.is_dir():
+        raise UserError(
+            f"RAW_DATA names {folder}, which is not a folder; give the folder that holds "
+            "customers.csv or customers.parquet, or leave RAW_DATA out for the demo."
+        )
+    return folder
+
+
+def _as_of(text: str) -> date | None:
+    if not text.strip():
+        return None
+    try:
+        parsed = date.fromisoformat(text.strip())
+    except ValueError:
+        parsed = None
+    if parsed is None or parsed.isoformat() != text.strip():
+        raise UserError(f"AS_OF is {text.strip()}, which is no date; write it as 2026-01-31.")
+    return parsed
+
+
+def _forced(text: str) -> frozenset[str]:
+    forced = frozenset(name.strip() for name in text.split(",") if name.strip())
+    for name in sorted(forced - FORCEABLE.keys()):
+        known = "; ".join(f"{known} {meaning}" for known, meaning in FORCEABLE.items())
+        raise UserError(f"SEGMART_FORCE names {name}, which nothing asks for ({known}).")
+    return forced
