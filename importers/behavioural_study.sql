@@ -276,7 +276,8 @@ select
     customer_id || '-' || origin || '-' || product as holding_id,
     customer_id,
     product,
-    opened_on
+    opened_on,
+    cast(null as date) as closed_on
 from all_holdings
 order by customer_number, holding_id;
 

@@ -152,13 +152,15 @@ def current_fits(specifications: Sequence[Specification], fits: pd.DataFrame) ->
 
     Returns:
         The rows of `fits` with, per specification, the highest fit_number among the fits of its
-        specification hash; nothing for a specification without one. Columns of `frames.FITS`.
+        specification hash, a fit that could form its groups before one that could not; nothing
+        for a specification without a fit. Columns of `frames.FITS`.
     """
     known = conform(fits, FITS)
     own_hashes = [specification_hash(specification) for specification in specifications]
     usable = known[known["specification_hash"].isin(own_hashes)]
-    newest = usable.groupby("specification_hash")["fit_number"].transform("max")
-    return conform(usable[usable["fit_number"] == newest], FITS)
+    preference = usable["fit_number"].where(usable["outcome"] != FITTED, usable["fit_number"] + 10**9)
+    preferred = preference.groupby(usable["specification_hash"]).transform("max")
+    return conform(usable[preference == preferred], FITS)
 
 
 def specification_hash(specification: Specification) -> str:

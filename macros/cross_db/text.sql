@@ -10,6 +10,14 @@
 {% macro duckdb__timestamptz_type() %}{{ return('timestamptz') }}{% endmacro %}
 
 
+{% macro trimmed(expression) -%}
+    {#- Text without surrounding spaces, tabs and line ends. -#}
+    {{- adapter.dispatch('trimmed', 'segmart')(expression) -}}
+{%- endmacro %}
+{% macro default__trimmed(expression) %}trim(both concat(' ', chr(9), chr(10), chr(13)) from {{ expression }}){% endmacro %}
+{% macro duckdb__trimmed(expression) %}trim({{ expression }}, concat(' ', chr(9), chr(10), chr(13))){% endmacro %}
+
+
 {% macro matches(expression, pattern) -%}
     {#- The whole text matches the pattern (ASCII classes, no backslashes). -#}
     {{- adapter.dispatch('matches', 'segmart')(expression, pattern) -}}

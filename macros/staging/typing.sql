@@ -32,7 +32,7 @@
 {% macro raw_text(raw, column) -%}
     {#- The value as text without surrounding spaces; whole numbers without a decimal point. -#}
     {%- set type = raw_type(raw, column) -%}
-    {%- if type == 'text' -%} trim(raw_row.{{ column }})
+    {%- if type == 'text' -%} {{ trimmed('raw_row.' ~ column) }}
     {%- elif type == 'double' -%}
         case
             when raw_row.{{ column }} = round(raw_row.{{ column }})

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scipy.stats import chi2_contingency
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
+from threadpoolctl import threadpool_limits
 
 from benchmarks import planted
 from benchmarks.generate import Block, blocks, generate, main
@@ -164,7 +165,9 @@ def features_of_block(block: Block) -> NDArray[np.float64]:
 
 
 def clusters(points: NDArray[np.float64], random_state: int, starts: int = 10) -> Any:
-    return KMeans(4, n_init=starts, random_state=random_state).fit_predict(points)
+    # On few rows more threads only wait for one another, above all on a busy machine.
+    with threadpool_limits(1):
+        return KMeans(4, n_init=starts, random_state=random_state).fit_predict(points)
 
 
 def assert_groups_are_found(

@@ -387,6 +387,7 @@ def test_column_types_are_the_contract_s(imported_folder: Path) -> None:
             "customer_id": "VARCHAR",
             "product": "VARCHAR",
             "opened_on": "DATE",
+            "closed_on": "DATE",
         },
         "transactions": {
             "transaction_id": "VARCHAR",

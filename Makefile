@@ -1,0 +1,70 @@
+# make build and make test are all a newcomer needs; make help lists the rest.
+# RAW_DATA, RAW_FORMAT, AS_OF, TARGET and PUBLISHED may be set in the environment or on the line.
+
+PYTHON ?= python3
+TARGET ?= dev
+BIN := .venv/bin
+RUN := $(BIN)/python -m
+
+export SEGMART_TARGET ?= $(TARGET)
+# Without byte code dbt takes twice as long to start.
+export PYTHONDONTWRITEBYTECODE :=
+export DO_NOT_TRACK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help build load gate publish test test-full lint docs refit import demo-data bench clean
+
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+.venv/installed: requirements-uv.lock requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Segmart needs Python 3.11 or newer; name one: make build PYTHON=python3.12" >&2; exit 1; }
+	@echo "Installing into .venv (once) ..."
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.lock
+	@$(BIN)/uv pip install --quiet --compile-bytecode --require-hashes --python $(BIN)/python -r requirements.lock
+	@touch $@
+
+build: load gate publish ## load, gate and publish: raw files to published marts
+
+load: .venv/installed ## build and test every model with dbt
+	@$(RUN) pipeline.load
+
+gate: .venv/installed ## check what was handed in and what is handed out
+	@$(RUN) pipeline.gate
+
+publish: .venv/installed ## publish the last build that passed everything
+	@$(RUN) pipeline.publish
+
+refit: .venv/installed ## fit segmentations anew: make refit SEGMENTATION=behaviour (or all)
+	@SEGMART_REFIT=$(or $(SEGMENTATION),all) $(RUN) pipeline.load
+
+import: .venv/installed ## turn a foreign file into raw files: make import SOURCE=... INPUT=... OUT=...
+	@$(RUN) pipeline.import_source "$(SOURCE)" "$(INPUT)" "$(OUT)"
+
+test: .venv/installed ## run the test suite
+	@$(RUN) pytest
+
+test-full: .venv/installed ## run the long tests too
+	@$(RUN) pytest -m "full or not full"
+
+lint: .venv/installed ## sqlfluff, ruff and mypy
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/sqlfluff lint models tests/data tests/generic importers
+
+docs: .venv/installed ## write the dbt docs as one page: target/static_index.html
+	@$(BIN)/dbt docs generate --static --quiet && echo "target/static_index.html"
+
+demo-data: .venv/installed ## write the demo seeds anew, or: CUSTOMERS=1000000 OUT=folder FORMAT=parquet
+	@$(RUN) benchmarks.generate $(if $(OUT),--customers $(or $(CUSTOMERS),4000) --out "$(OUT)" --format $(or $(FORMAT),csv),--out seeds --prefix raw_ --truth benchmarks/demo_truth.json)
+
+bench: .venv/installed ## time a fresh install, make build and dbt build, with peak memory
+	@$(PYTHON) -m benchmarks.bench
+
+clean: ## remove what builds make; published files, fits and imported data stay
+	@rm -rf target logs .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+	@echo "Removed logs and caches; build files (with their fits), published files and .venv stay."

@@ -1,0 +1,138 @@
+"""Renders the project's macros to SQL text without dbt.
+
+The macro files become one Jinja template; what dbt would add (var, adapter.dispatch, return, ...)
+has small stand-ins here. Materializations are left out: they are made of statements, not of
+expressions.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import yaml
+from jinja2 import Environment, StrictUndefined, Template
+from jinja2.runtime import Context, Macro
+
+ROOT = Path(__file__).resolve().parents[2]
+ADAPTER = "duckdb"
+
+
+class CompilerError(Exception):
+    """What exceptions.raise_compiler_error raises; its text is the sentence a user reads."""
+
+
+class _Return(Exception):
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+
+class _DbtContext(Context):
+    def call(self, called: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Call as Jinja does, but let `return` end the macro and hand back its value."""
+        try:
+            return super().call(called, *args, **kwargs)
+        except _Return as returned:
+            if isinstance(called, Macro):
+                return returned.value
+            raise
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        extensions=["jinja2.ext.do"], undefined=StrictUndefined, autoescape=False
+    )
+    environment.context_class = _DbtContext
+    return environment
+
+
+@cache
+def _macros(root: Path) -> Template:
+    files = sorted((root / "macros").rglob("*.sql"))
+    texts = [
+        file.read_text(encoding="utf-8") for file in files if "materializations" not in file.parts
+    ]
+    return _environment().from_string("".join(texts))
+
+
+@cache
+def _body(text: str) -> Template:
+    return _environment().from_string(text)
+
+
+@cache
+def project_vars(root: Path = ROOT) -> dict[str, Any]:
+    """The vars of dbt_project.yml."""
+    content = yaml.safe_load((root / "dbt_project.yml").read_text(encoding="utf-8"))
+    variables: dict[str, Any] = content["vars"]
+    return variables
+
+
+def render_text(
+    body: str,
+    *,
+    variables: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] | None = None,
+    root: Path = ROOT,
+    **names: Any,
+) -> str:
+    """Render Jinja text that calls the project's macros, such as a model.
+
+    Args:
+        body: the text.
+        variables: vars that stand in for those of dbt_project.yml.
+        environment: what env_var reads; nothing else is set.
+        root: the project whose macros are meant.
+        names: what the text may use besides macros.
+
+    Returns:
+        The text; `ref('x')` becomes x and `config(...)` nothing.
+
+    Raises:
+        CompilerError: a macro refused what it was given.
+    """
+    known = {**project_vars(root), **(variables or {})}
+    given = environment or {}
+    def returned(value: object = "") -> None:
+        raise _Return(value)
+
+    def refused(sentence: str) -> None:
+        raise CompilerError(sentence)
+
+    def dispatched(name: str, package: str) -> Any:
+        return getattr(module, f"{ADAPTER}__{name}", None) or getattr(module, f"default__{name}")
+
+    stand_ins = {
+        "var": lambda name: known[name],
+        "env_var": lambda name, default: given.get(name, default),
+        "ref": lambda name: name,
+        "config": lambda **settings: "",
+        "return": returned,
+        "exceptions": SimpleNamespace(raise_compiler_error=refused),
+        "adapter": SimpleNamespace(dispatch=dispatched),
+        "modules": SimpleNamespace(re=re),
+        "fromyaml": yaml.safe_load,
+        "execute": True,
+    }
+    module = _macros(root).make_module(stand_ins)
+    macros = {name: value for name, value in vars(module).items() if isinstance(value, Macro)}
+    return _body(body).render({**stand_ins, **macros, **names}).strip()
+
+
+def render(macro_call: str, **options: Any) -> str:
+    """Render one macro call, such as "ratio('clicks', 'impressions')", to SQL.
+
+    Options and errors are those of `render_text`; names that the call uses are given as keywords.
+    """
+    return render_text("{{ " + macro_call + " }}", **options)
+
+
+def render_model(path: str, **options: Any) -> str:
+    """Render a model by its path in the project; options and errors are those of `render_text`."""
+    root: Path = options.get("root", ROOT)
+    return render_text((root / path).read_text(encoding="utf-8"), **options)
