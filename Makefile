@@ -62,7 +62,7 @@ demo-data: .venv/installed ## write the demo seeds anew, or: CUSTOMERS=1000000 O
 	@$(RUN) benchmarks.generate $(if $(OUT),--customers $(or $(CUSTOMERS),4000) --out "$(OUT)" --format $(or $(FORMAT),csv),--out seeds --prefix raw_ --truth benchmarks/demo_truth.json)
 
 bench: .venv/installed ## time a fresh install, make build and dbt build, with peak memory
-	@$(PYTHON) -m benchmarks.bench
+	@$(RUN) benchmarks.bench
 
 clean: ## remove what builds make; published files, fits and imported data stay
 	@rm -rf target logs .pytest_cache .mypy_cache .ruff_cache .hypothesis

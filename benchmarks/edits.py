@@ -104,7 +104,8 @@ def far_days(first: int, days: int) -> Callable[[Table, Generator], Ints]:
 def unknown(rows: Table, rng: Generator) -> Ints:
     """Ids at the end of the range, which no customer has."""
     count = row_count(rows)
-    return 10 ** rows["customer_id"].digits - 1 - rng.integers(0, 50, count)
+    ids: Ints = 10 ** rows["customer_id"].digits - 1 - rng.integers(0, 50, count)
+    return ids
 
 
 def negative(column: str) -> Callable[[Table, Generator], Ints]:

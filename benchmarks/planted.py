@@ -310,4 +310,5 @@ def older_holding_share(product: int) -> Floats:
     """
     earlier = PURCHASE[product] * (RECENT - START) / 365
     without = (1 - PURCHASE[product]) * (1 - earlier) * (1 - caused_share(product))
-    return np.clip(1 - (1 - OWNERSHIP[product]) / without, 0.0, 1.0)
+    share: Floats = np.clip(1 - (1 - OWNERSHIP[product]) / without, 0.0, 1.0)
+    return share

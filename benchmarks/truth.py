@@ -77,7 +77,8 @@ class Record:
             ]
 
         def groups_of(table: Table) -> Ints:
-            return people.group[table["customer_id"].values - people.number[0]]
+            groups: Ints = people.group[table["customer_id"].values - people.number[0]]
+            return groups
 
         holdings = tables["product_holdings"]
         recent = holdings["opened_on"].values >= RECENT

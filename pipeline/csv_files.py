@@ -26,7 +26,7 @@ class CsvFile:
 
 
 def open_csv(path: Path, encoding: str, delimiter: str, decoded_folder: Path) -> CsvFile:
-    """Find the header of `path`, and decode it into `decoded_folder` where DuckDB could not read it.
+    """Find the header of `path`; decode it into `decoded_folder` where DuckDB could not read it.
 
     A copy is made only for an encoding other than UTF-8 and for files that mix line ends; it is
     reused as long as the file's size and time of change stay the same.

@@ -158,7 +158,8 @@ def current_fits(specifications: Sequence[Specification], fits: pd.DataFrame) ->
     known = conform(fits, FITS)
     own_hashes = [specification_hash(specification) for specification in specifications]
     usable = known[known["specification_hash"].isin(own_hashes)]
-    preference = usable["fit_number"].where(usable["outcome"] != FITTED, usable["fit_number"] + 10**9)
+    is_fitted = usable["outcome"] == FITTED
+    preference = usable["fit_number"] + is_fitted * (1 + known["fit_number"].max())
     preferred = preference.groupby(usable["specification_hash"]).transform("max")
     return conform(usable[preference == preferred], FITS)
 

@@ -98,6 +98,7 @@ def render_text(
     """
     known = {**project_vars(root), **(variables or {})}
     given = environment or {}
+
     def returned(value: object = "") -> None:
         raise _Return(value)
 
