@@ -1,7 +1,7 @@
 """Times what a newcomer runs, in a fresh clone, with the peak memory of the process tree.
 
-`make bench`: a first `make build` (install included), a second one, and `dbt build`. Times are read,
-never asserted: a machine is as fast as it is.
+`make bench`: a first `make build` (install included), a second one, and `dbt build`. Times are
+read, never asserted: a machine is as fast as it is.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 
 COMMANDS = {
     "make build, install included": ["make", "build"],

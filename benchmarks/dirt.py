@@ -127,8 +127,12 @@ KINDS: dict[str, tuple[Kind, ...]] = {
         _blanked("loyalty_score", 0.001, one_of("-4", "high"), only_version),
         _blanked("birth_year", 0.002, one_of("1850", "1979.5", "2062"), only_version),
         _blanked("joined_on", 0.001, one_of("2025-13-45", "31/12/2019"), only_version),
-        _accepted("odd_true", "marketing_consent", 0.002, odd_boolean, is_true("marketing_consent")),
-        _accepted("odd_false", "marketing_consent", 0.002, odd_boolean, is_false("marketing_consent")),
+        _accepted(
+            "odd_true", "marketing_consent", 0.002, odd_boolean, is_true("marketing_consent")
+        ),
+        _accepted(
+            "odd_false", "marketing_consent", 0.002, odd_boolean, is_false("marketing_consent")
+        ),
         _accepted("spaces_around_id", "customer_id", 0.002, spaced),
     ),
     "product_holdings": (

@@ -10,6 +10,20 @@
 {% endmacro %}
 
 
+{% macro ignored_files() %}
+    {#- What else lies in the folder RAW_DATA: perhaps a raw file with a misspelt name. -#}
+    {% set ignored = [] %}
+    {% if execute and raw_folder() %}
+        {% for path in adapter.dispatch('files_of', 'segmart')(raw_folder()) %}
+            {% set name = path[raw_folder() | length + 1:].split('/')[0] %}
+            {% set is_raw = name.split('.')[0] in raw_names() and (name.split('.')[1:] in [['csv'], ['parquet']] or '/' in path[raw_folder() | length + 1:]) %}
+            {% if not is_raw and name != 'source_name.txt' and name not in ignored %}{% do ignored.append(name) %}{% endif %}
+        {% endfor %}
+    {% endif %}
+    {{ return(ignored) }}
+{% endmacro %}
+
+
 {% macro stop_at_broken_rows() %}
     {#- A build with too many broken rows of one entity is not to be trusted (var broken_share_limit). With AS_OF
         given, rows that are broken only because they are later do not count: they were asked to be left out. -#}

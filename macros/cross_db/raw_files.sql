@@ -148,3 +148,12 @@
 {% macro file_hash(path) %}
     {{ return(run_query('select segmart_file_hash(' ~ quoted(path) ~ ')').rows[0][0]) }}
 {% endmacro %}
+
+
+{% macro duckdb__files_of(folder) %}
+    {% set files = [] %}
+    {% for row in run_query('select file from glob([' ~ quoted(folder ~ '/*') ~ ', ' ~ quoted(folder ~ '/*/*') ~ ']) order by file').rows %}
+        {% do files.append(row[0]) %}
+    {% endfor %}
+    {{ return(files) }}
+{% endmacro %}

@@ -17,6 +17,10 @@ with columns as (
     {%- endfor %}
     {{ 'union all' if not loop.last }}
     {% endfor %}
+    {%- for file in ignored_files() %}
+    union all
+    select 'RAW_DATA', {{ quoted(file) }}, 'ignored_file'
+    {%- endfor %}
 )
 
 select * from columns

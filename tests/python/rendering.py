@@ -14,6 +14,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import duckdb
+import pandas as pd
 import yaml
 from jinja2 import Environment, StrictUndefined, Template
 from jinja2.runtime import Context, Macro
@@ -137,3 +139,26 @@ def render_model(path: str, **options: Any) -> str:
     """Render a model by its path in the project; options and errors are those of `render_text`."""
     root: Path = options.get("root", ROOT)
     return render_text((root / path).read_text(encoding="utf-8"), **options)
+
+
+def evaluate(expressions: Mapping[str, str], rows: str, *inputs: object) -> dict[str, list[Any]]:
+    """Compute SQL expressions in DuckDB.
+
+    Args:
+        expressions: name to expression.
+        rows: what they are computed from: a relation, or a subquery in parentheses; the pandas
+            frame of `inputs` is the table `frame`, any other input is a parameter ($1, $2, ...).
+        inputs: at most one frame, and parameters.
+
+    Returns:
+        Name to one Python value per row, in the order of the rows.
+    """
+    parameters = [value for value in inputs if not isinstance(value, pd.DataFrame)]
+    items = ", ".join(f'{expression} as "{name}"' for name, expression in expressions.items())
+    with duckdb.connect() as connection:
+        for value in inputs:
+            if isinstance(value, pd.DataFrame):
+                connection.register("frame", value)
+        found = connection.execute(f"select {items} from {rows}", parameters).fetchall()
+    columns: list[list[Any]] = [list(column) for column in zip(*found, strict=True)]
+    return dict(zip(expressions, columns or [[] for _ in expressions], strict=True))
