@@ -155,7 +155,9 @@ def test_interval_is_cut_at_its_limits_alone() -> None:
         "free_low": render("interval_low('estimate', 'error')"),
         "free_high": render("interval_high('estimate', 'error')"),
     }
-    found = evaluate(expressions, "(values (0.5, 1.0), (0.5, 0.01), (0.5, null)) t (estimate, error)")
+    found = evaluate(
+        expressions, "(values (0.5, 1.0), (0.5, 0.01), (0.5, null)) t (estimate, error)"
+    )
     z = stats.norm.ppf(0.975)
     assert found["low"] == all_close([0.0, 0.5 - 0.01 * z, None])
     assert found["high"] == all_close([1.0, 0.5 + 0.01 * z, None])
@@ -295,7 +297,9 @@ def test_quantile_of_decimals_is_interpolated_and_nulls_are_passed_over() -> Non
     rows = "(values (1.00), (2.00), (null)) t (amount)"
     typed = f"(select cast(amount as decimal(18, 2)) as amount from {rows})"
     assert evaluate({"q": render("quantile('amount', 0.25)")}, typed) == {"q": [1.25]}
-    assert evaluate({"q": render("quantile('amount', 0.5)")}, f"{rows} where false") == {"q": [None]}
+    assert evaluate({"q": render("quantile('amount', 0.5)")}, f"{rows} where false") == {
+        "q": [None]
+    }
 
 
 def test_coefficient_of_variation_is_the_sample_deviation_over_the_mean() -> None:
@@ -408,14 +412,20 @@ def test_cell_nobody_was_reached_in_has_zeros_and_no_rates() -> None:
     counts = [name for name in found if name.endswith(("_count", "_squared", "_sum"))]
     assert len(counts) >= 12
     assert {name: found[name] for name in counts} == {name: [0] for name in counts}
-    rates = [name for name in found if name.removesuffix("_low").removesuffix("_high").endswith(("ctr", "_rate"))]
+    rates = [
+        name
+        for name in found
+        if name.removesuffix("_low").removesuffix("_high").endswith(("ctr", "_rate"))
+    ]
     assert len(rates) == 12
     assert {name: found[name] for name in rates} == {name: [None] for name in rates}
     assert found["is_small_cell"] == [True]
 
 
 def test_channel_without_opens_has_no_open_rate_and_its_other_rates() -> None:
-    found = engagement_cells(f"(values ('a', 10, 0, null, 2, 0), ('a', 30, 0, null, 0, 1)) {ENGAGEMENT}")
+    found = engagement_cells(
+        f"(values ('a', 10, 0, null, 2, 0), ('a', 30, 0, null, 0, 1)) {ENGAGEMENT}"
+    )
     assert found["open_count"] == found["open_rate"] == found["open_rate_high"] == [None]
     assert found["ctr"] == [2 / 40]
     assert found["mean_customer_ctr"] == [0.1]
@@ -431,7 +441,9 @@ def test_one_customer_has_rates_without_intervals() -> None:
 
 
 def test_conversions_above_clicks_leave_the_share_of_converted_customers_below_one() -> None:
-    found = engagement_cells(f"(values ('a', 10, 0, null, 1, 7), ('a', 10, 0, null, 1, 2)) {ENGAGEMENT}")
+    found = engagement_cells(
+        f"(values ('a', 10, 0, null, 1, 7), ('a', 10, 0, null, 1, 2)) {ENGAGEMENT}"
+    )
     assert (found["conversion_count"], found["conversion_rate"]) == ([9], [1.0])
     assert found["conversion_rate_high"] == [close(1.0)]
 
