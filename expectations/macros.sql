@@ -83,4 +83,4 @@ create or replace temp macro impossible_figures(relation, keys) as table
     from figures(relation, keys)
     where
         not isfinite(figure_value)
-        or (regexp_matches(figure, '(_count|_squared|^minutes|^total_amount)$') and figure_value < 0);
+        or (regexp_matches(figure, '(_count|_squared)$|^(minutes|total_amount)$') and figure_value < 0);

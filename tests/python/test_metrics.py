@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta, timezone
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -156,9 +156,9 @@ def test_interval_is_cut_at_its_limits_alone() -> None:
         "free_high": render("interval_high('estimate', 'error')"),
     }
     found = evaluate(
-        expressions, "(values (0.5, 1.0), (0.5, 0.01), (0.5, null)) t (estimate, error)"
+        expressions, "(values (0.5e0, 1e0), (0.5e0, 0.01e0), (0.5e0, null)) t (estimate, error)"
     )
-    z = stats.norm.ppf(0.975)
+    z = float(stats.norm.ppf(0.975))
     assert found["low"] == all_close([0.0, 0.5 - 0.01 * z, None])
     assert found["high"] == all_close([1.0, 0.5 + 0.01 * z, None])
     assert found["free_low"] == all_close([0.5 - z, 0.5 - 0.01 * z, None])
@@ -262,6 +262,13 @@ def test_ratio_error_of_one_customer_or_of_none_or_of_no_impressions_is_null() -
     assert ratio_errors(samples) == [None, None, None]
 
 
+def test_error_of_unknown_sums_is_null_not_zero() -> None:
+    unknown = f"(values (5, null, 10, null, 30, null)) t ({', '.join(RATIO_SUMS)})"
+    assert evaluate({"error": render(RATIO_ERROR)}, unknown) == {"error": [None]}
+    mean_error = render("mean_standard_error('n', 'sum_x', 'sum_xx')")
+    assert evaluate({"error": mean_error}, unknown.replace("30", "null")) == {"error": [None]}
+
+
 def test_ratio_error_of_customers_with_one_rate_is_zero_and_never_a_root_of_less() -> None:
     random = np.random.default_rng(SEED)
     samples = [(x / share, x) for share in (3, 7, 1.1) for x in random.lognormal(2, 1, (20, 50))]
@@ -362,15 +369,11 @@ def test_average_rank_is_scipys_rankdata() -> None:
 
 
 def test_standardised_difference_counts_population_deviations() -> None:
-    rows = "(values (12.0, 10.0, 4.0), (8.0, 10.0, 4.0), (1.0, 1.0, 0.0), (null, 1.0, 1.0), (1.0, 2.0, null)) t (m, p, d)"
-    found = evaluate({"d": render("standardised_difference('m', 'p', 'd')")}, rows)
-    assert [None if value is None else float(value) for value in found["d"]] == [
-        0.5,
-        -0.5,
-        None,
-        None,
-        None,
-    ]
+    values = "(12, 10, 4e0), (8, 10, 4e0), (1, 1, 0e0), (null, 1, 1e0), (1, 2, null)"
+    found = evaluate(
+        {"d": render("standardised_difference('m', 'p', 'd')")}, f"(values {values}) t (m, p, d)"
+    )
+    assert found["d"] == [0.5, -0.5, None, None, None]
 
 
 # --- rules ---
@@ -386,7 +389,9 @@ def test_cells_below_either_limit_are_small() -> None:
 def test_minors_are_younger_than_the_age_in_the_year_of_the_date() -> None:
     rows = "(values (2008), (2009), (2026), (1950), (null)) t (birth_year)"
     rule = render(
-        "is_minor('birth_year', 'date ''2026-06-30''')", variables={"minimum_marketing_age": 18}
+        "is_minor('birth_year', as_of)",
+        as_of="date '2026-06-30'",
+        variables={"minimum_marketing_age": 18},
     )
     assert evaluate({"minor": rule}, rows)["minor"] == [False, True, True, False, None]
 
@@ -404,7 +409,11 @@ def engagement_cells(rows: str) -> dict[str, list[Any]]:
         return dict(zip(names, map(list, zip(*result.fetchall(), strict=True)), strict=True))
 
 
-ENGAGEMENT = "t (cell, impression_count, openable_impression_count, open_count, click_count, conversion_count)"
+ENGAGEMENT = (
+    "t (cell, impression_count, openable_impression_count, open_count, click_count, "
+    "conversion_count)"
+)
+AMOUNTS = "t (cell, transaction_count, total_amount)"
 
 
 def test_cell_nobody_was_reached_in_has_zeros_and_no_rates() -> None:
@@ -467,8 +476,8 @@ def transaction_cells(rows: str, *inputs: object) -> dict[str, list[Any]]:
 
 
 def test_customers_without_a_transaction_count_as_zeros_but_not_among_the_active() -> None:
-    rows = "(values ('a', 0, 0.00), ('a', 2, 30.00), ('a', 0, 0.00), ('a', 1, 10.00)) t (cell, transaction_count, total_amount)"
-    found = transaction_cells(rows)
+    values = "('a', 0, 0.00), ('a', 2, 30.00), ('a', 0, 0.00), ('a', 1, 10.00)"
+    found = transaction_cells(f"(values {values}) {AMOUNTS}")
     assert found["customer_count"] == [4]
     assert found["active_customer_count"] == [2]
     assert found["amount_per_customer"] == [10.0]
@@ -480,8 +489,7 @@ def test_customers_without_a_transaction_count_as_zeros_but_not_among_the_active
 
 
 def test_cell_without_a_transaction_has_zeros_and_no_means_per_active_customer() -> None:
-    rows = "(values ('a', 0, 0.00), ('a', 0, 0.00)) t (cell, transaction_count, total_amount)"
-    found = transaction_cells(rows)
+    found = transaction_cells(f"(values ('a', 0, 0.00), ('a', 0, 0.00)) {AMOUNTS}")
     assert found["amount_per_customer"] == found["amount_per_customer_high"] == [0.0]
     for name in (
         "amount_per_active_customer",
@@ -561,7 +569,8 @@ def read_boolean(text: str) -> bool | None:
 
 
 def read_date(text: str) -> str | None:
-    pattern = r"([0-9]{4}-[0-9]{2}-[0-9]{2})([ T]00:00(:00(\.0+)?)?)?"
+    """A day of the years 1000 to 9999: 0001-01-01 is how some systems write that there is none."""
+    pattern = r"([1-9][0-9]{3}-[0-9]{2}-[0-9]{2})([ T]00:00(:00(\.0+)?)?)?"
     found = re.fullmatch(pattern, text.strip(SPACES))
     try:
         return date.fromisoformat(found[1]).isoformat() if found else None
@@ -571,7 +580,7 @@ def read_date(text: str) -> str | None:
 
 def read_timestamp(text: str, zone: str = "UTC") -> str | None:
     found = re.fullmatch(
-        r"([0-9]{4}-[0-9]{2}-[0-9]{2})"
+        r"([1-9][0-9]{3}-[0-9]{2}-[0-9]{2})"
         r"(?:[ T]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]+))?)?"
         r"(?: ?(?:(Z)|([+-])([0-9]{2})(?::([0-9]{2}))?))?)?",
         text.strip(SPACES),
@@ -608,14 +617,16 @@ def padded(moment: str | None) -> str | None:
 
 HOSTILE = [
     "", " ", "\t", "0", "-0", "+5", "5.", ".5", ".", "-", "+", "--5", "+-5", "1e5", "1E-5", "1e400",
-    "-1e400", "e5", "1_000", "1,000", "1,5", "1.5", "12.7", "0x10", "0b1", "infinity", "-inf", "Inf",
-    "nan", "NaN", "null", "NULL", "N/A", "true", " TRUE ", "T", "yes", "y", "On", "off", "wahr",
-    "\u0665", "\uff15", "\u00b2", "1\u00a0000", "\u00a05", "5\u2003", "5\n", "\r\n5", "5\n6", "5\x00",
-    "\x005", "\x0b5", "'5'", '"5"', "5'; drop table t; --", "=1+1", "5 000", "9223372036854775807",
+    "-1e400", "e5", "1_000", "1,000", "1,5", "1.5", "12.7", "0x10", "0b1", "infinity", "-inf",
+    "Inf", "nan", "NaN", "null", "NULL", "N/A", "true", " TRUE ", "T", "yes", "y", "On", "off",
+    "wahr",
+    "\u0665", "\uff15", "\u00b2", "1\u00a0000", "\u00a05", "5\u2003", "5\n", "\r\n5", "5\n6",
+    "5\x00", "\x005", "\x0b5", "'5'", '"5"', "5'; drop table t; --", "=1+1", "5 000", "9223372036854775807",
     "9223372036854775808", "-9223372036854775808", "-9223372036854775809", "1" * 60, "0" * 60 + "1",
     "0." + "9" * 60, "9999999999999999.99", "9999999999999999.994", "9999999999999999.995", "1.005",
     "-1.005", "0.005", "0.004999999999999999999", "1." + "2" * 80, "1e308", "1e299", "4.9e-324",
-    "2026-01-31", "2026-02-30", "2024-02-29", "2025-02-29", "0000-01-01", "0001-01-01", "9999-12-31",
+    "2026-01-31", "2026-02-30", "2024-02-29", "2025-02-29", "0000-01-01", "0001-01-01",
+    "0999-12-31", "1000-01-01", "9999-12-31",
     "10000-01-01", "2026-1-5", "26-01-05", "31.01.2026", "01/31/2026", "20260131", "epoch", "today",
     "now", "2026-01-31 00:00", "2026-01-31T00:00:00", "2026-01-31 00:00:00.000", "2026-01-31 10:00",
     "2026-01-31T23:59:59", "2026-01-31 23:59:60", "2026-01-31 24:00:00", "2026-01-31 25:00:00",
@@ -626,7 +637,7 @@ HOSTILE = [
     "2026-01-31 10:00:00+0200", "2026-01-31 10:00:00+23:59", "2026-01-31 10:00:00+24:00",
     "2026-01-31 10:00:00-99:00", "2026-01-31 10:00:00+01:75", "2026-01-31Z", "2026-01-31 +02:00",
     "2026-03-29 00:30:00Z", "2026-03-29 01:30:00Z", "2026-10-25 00:30:00Z", "2026-10-25 01:30:00Z",
-    "2026-01-31 10:00:00 Europe/Paris", "0001-01-01 00:00:00+10:00", "9999-12-31 23:59:59-10:00",
+    "2026-01-31 10:00:00 Europe/Paris", "0001-01-01 00:00:00Z", "9999-12-31 23:59:59Z",
     "294247-01-10 04:00:54.775807", "290309-12-22 (BC)", "5877642-06-25", "infinity ", "-infinity",
 ]  # fmt: skip
 
@@ -671,10 +682,7 @@ def assert_read(texts: list[str], found: list[Any], reading: Reading) -> None:
     assert not wrong, "text, as SQL reads it, as Python reads it: " + repr(wrong[:5])
 
 
-@settings(quick, max_examples=150)
-@given(texts=st.lists(LOOKALIKES, min_size=1, max_size=20))
-@example(texts=HOSTILE)
-def test_text_is_read_as_python_reads_it_or_not_at_all(texts: list[str]) -> None:
+def assert_texts_are_read_as_python_reads_them(texts: list[str]) -> None:
     found = readings_of(
         texts,
         {
@@ -696,14 +704,32 @@ def test_text_is_read_as_python_reads_it_or_not_at_all(texts: list[str]) -> None
     assert_read(texts, found["timestamp"], lambda text: padded(read_timestamp(text)))
 
 
-@quick
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_is_read_as_python_reads_it_or_not_at_all(text: str) -> None:
+    assert_texts_are_read_as_python_reads_them([text])
+
+
+@settings(quick, max_examples=150)
 @given(texts=st.lists(LOOKALIKES, min_size=1, max_size=20))
-@example(texts=HOSTILE)
-def test_numbers_with_a_decimal_comma_are_read_with_it_alone(texts: list[str]) -> None:
+def test_any_text_is_read_as_python_reads_it_or_not_at_all(texts: list[str]) -> None:
+    assert_texts_are_read_as_python_reads_them(texts)
+
+
+def assert_numbers_are_read_with_a_comma(texts: list[str]) -> None:
     calls = {"decimal": "to_decimal(source, 'c')", "double": "to_double(source, 'c')"}
     found = readings_of(texts, calls, environment={"RAW_FORMAT": '{decimal: ","}'})
     assert_read(texts, found["decimal"], lambda text: read_decimal(text, mark=","))
     assert_read(texts, found["double"], lambda text: read_double(text, mark=","))
+
+
+def test_hostile_numbers_with_a_decimal_comma_are_read_with_it_alone() -> None:
+    assert_numbers_are_read_with_a_comma(HOSTILE)
+
+
+@quick
+@given(texts=st.lists(LOOKALIKES, min_size=1, max_size=20))
+def test_numbers_with_a_decimal_comma_are_read_with_it_alone(texts: list[str]) -> None:
+    assert_numbers_are_read_with_a_comma(texts)
 
 
 MOMENTS = st.datetimes(
@@ -711,36 +737,61 @@ MOMENTS = st.datetimes(
 ).map(lambda moment: moment.isoformat(" "))
 
 
-@pytest.mark.parametrize("zone", ["Europe/Paris", "America/New_York", "Asia/Kolkata"])
-@quick
-@given(texts=st.lists(MOMENTS, min_size=1, max_size=20))
-@example(texts=[text for text in HOSTILE if text[:4] not in ("0001", "9999")])
-def test_offsets_are_converted_to_the_zone_of_the_warehouse(zone: str, texts: list[str]) -> None:
+def assert_moments_are_converted(texts: list[str], zone: str) -> None:
     calls = {"timestamp": "to_timestamp(source, 'c')"}
     found = readings_of(texts, calls, variables={"time_zone": zone})
     assert_read(texts, found["timestamp"], lambda text: padded(read_timestamp(text, zone)))
 
 
+ZONES = ["Europe/Paris", "America/New_York", "Asia/Kolkata"]
+
+
+@pytest.mark.parametrize("zone", ZONES)
+@quick
+@given(texts=st.lists(MOMENTS, min_size=1, max_size=20))
+def test_offsets_are_converted_to_the_zone_of_the_warehouse(zone: str, texts: list[str]) -> None:
+    assert_moments_are_converted(texts, zone)
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_hostile_moments_are_converted_or_not_read(zone: str) -> None:
+    # Years in which no zone had an offset of today's kind are left to the test in UTC.
+    texts = [text for text in HOSTILE if text[:4] not in ("0001", "1000", "9999")]
+    assert_moments_are_converted(texts, zone)
+
+
+DAY_FIRST = {"RAW_FORMAT": '{date: "%d.%m.%Y"}'}
+
+
+def day_first(texts: list[str]) -> list[Any]:
+    return readings_of(texts, {"date": "to_date(source, 'c')"}, environment=DAY_FIRST)["date"]
+
+
+def test_dates_of_another_format_are_read_by_it() -> None:
+    texts = ["31.01.2026", " 29.02.2024\n", "01.12.1999"]
+    assert day_first(texts) == ["2026-01-31", "2024-02-29", "1999-12-01"]
+
+
 @quick
 @given(texts=st.lists(LOOKALIKES, min_size=1, max_size=20))
-@example(texts=["31.01.2026", "31.02.2026", "2026-01-31", "1.1.26", "31.01.2026 10:00", ""])
-def test_dates_of_another_format_are_read_by_it(texts: list[str]) -> None:
+@example(texts=["31.02.2026", "2026-01-31", "1.1.26", "31.01.2026 10:00", "infinity", "epoch"])
+def test_text_in_no_given_format_is_no_date(texts: list[str]) -> None:
     def reading(text: str) -> str | None:
-        found = re.fullmatch(r"([0-9]{1,2})\.([0-9]{1,2})\.([0-9]{4})", text.strip(SPACES))
+        found = re.fullmatch(r"([0-9]{1,2})\.([0-9]{1,2})\.([1-9][0-9]{3})", text.strip(SPACES))
         try:
             return date(int(found[3]), int(found[2]), int(found[1])).isoformat() if found else None
         except ValueError:
             return None
 
-    environment = {"RAW_FORMAT": '{date: "%d.%m.%Y"}'}
-    found = readings_of(texts, {"date": "to_date(source, 'c')"}, environment=environment)
-    assert_read(texts, found["date"], reading)
+    found = day_first(texts)
+    assert_read(
+        [text for text, day in zip(texts, found, strict=True) if day],
+        [day for day in found if day],
+        reading,
+    )
 
 
-@quick
-@given(texts=st.lists(LOOKALIKES, min_size=1, max_size=20))
-@example(texts=HOSTILE)
-def test_text_is_kept_but_for_the_spaces_around_it(texts: list[str]) -> None:
+def assert_text_is_kept(texts: list[str]) -> None:
     calls = {
         "text": "to_text(source, 'c')",
         "code": "to_code(source, 'c')",
@@ -750,11 +801,19 @@ def test_text_is_kept_but_for_the_spaces_around_it(texts: list[str]) -> None:
     stripped = [text.strip(SPACES) for text in texts]
     assert found["text"] == [text or None for text in stripped]
     assert found["given"] == [bool(text) for text in stripped]
-    is_ascii = [text.isascii() for text in stripped]
-    lowered = [text.lower() or None for text in stripped]
-    assert [code for code, known in zip(found["code"], is_ascii, strict=True) if known] == [
-        code for code, known in zip(lowered, is_ascii, strict=True) if known
-    ]
+    for text, code in zip(stripped, found["code"], strict=True):
+        # Engines differ in the lower case of other alphabets.
+        assert not text.isascii() or code == (text.lower() or None)
+
+
+@quick
+@given(texts=st.lists(LOOKALIKES, min_size=1, max_size=20))
+def test_text_is_kept_but_for_the_spaces_around_it(texts: list[str]) -> None:
+    assert_text_is_kept(texts)
+
+
+def test_hostile_text_is_kept_but_for_the_spaces_around_it() -> None:
+    assert_text_is_kept(HOSTILE)
 
 
 def test_null_is_null_in_every_type() -> None:

@@ -1,0 +1,618 @@
+"""The gate names what does not hold, and lets nothing pass that it has not judged."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import duckdb
+import pytest
+
+from pipeline.gate import Verdict, failure_lines, judge, main, read_suites, suite_lines
+from pipeline.sentences import UserError
+from pipeline.settings import Settings
+
+PROJECT = Path(__file__).resolve().parents[2]
+SUITES = PROJECT / "expectations"
+# Relations that are no marts and still have readers.
+ALSO_HANDED_OUT = {"health.build_info", "health.data_quality", "customers.segment_members"}
+IN_95 = ", in at least 95 % of the rows"
+
+ENGAGEMENT = """
+    100 as customer_count, 60 as reached_customer_count, 900 as impression_count,
+    300 as openable_impression_count, 90 as open_count, 45 as click_count, 9 as conversion_count,
+    8 as converted_customer_count, 81.5::double as clicks_squared,
+    0.05::double as ctr, 0.04::double as ctr_low, 0.06::double as ctr_high,
+    0.3::double as open_rate, null::double as open_rate_low, null::double as open_rate_high,
+    false as is_small_cell
+"""
+TRANSACTIONS = """
+    100 as customer_count, 80 as active_customer_count, 240 as transaction_count,
+    5000.25::decimal(38, 2) as total_amount, 50.0::double as amount_per_customer,
+    45.0::double as amount_per_customer_low, 55.0::double as amount_per_customer_high,
+    20.0::double as amount_per_customer_p25, 40.0::double as amount_per_customer_median,
+    70.0::double as amount_per_customer_p75, true as is_small_cell
+"""
+SEGMENTS = """
+create schema internal; create schema marts; create schema health; create schema customers;
+create table internal.build_state as
+select 'build-1' as build_id, true as is_complete, true as is_green, null::varchar as problem;
+
+create table marts.segments as
+select 'behaviour' as segmentation, segment_id, 'Segment ' || segment_id as segment_name,
+    25 as entity_count, 0.25::double as segment_share
+from range(1, 5) as segments (segment_id);
+create view numbered as select segmentation, segment_id, segment_name from marts.segments;
+create table customers.segment_members as
+select 'behaviour' as segmentation, 'C' || number as entity_id, number % 4 + 1 as segment_id,
+    1.0::double as distance, 2.0::double as second_distance, 0.5::double as assignment_margin
+from range(100) as members (number);
+"""
+MARTS = f"""
+create table marts.segment_profiles as
+select *, 'monthly_income' as feature, 25 as entity_count, 24 as value_count,
+    2.0::double as mean_value, 2.0::double as median_value, 1.0::double as p25_value,
+    3.0::double as p75_value
+from numbered;
+create table marts.segment_engagement as select *, {ENGAGEMENT} from numbered;
+create table marts.segment_channel_engagement as
+select *, channel, {ENGAGEMENT} from numbered, (values ('email'), ('it''s')) as c (channel);
+create table marts.segment_product_ownership as
+select *, 'savings' as product, 100 as customer_count, 30 as holder_count, 3 as buyer_count,
+    0.3::double as ownership_rate, 0.2::double as ownership_rate_low,
+    0.4::double as ownership_rate_high, false as is_small_cell
+from numbered;
+create table marts.segment_transactions as
+select *, 'deposit' as transaction_type, {TRANSACTIONS} from numbered;
+create table marts.segment_month_transactions as
+select *, 'deposit' as transaction_type, date '2026-01-01' as month_starts_on, {TRANSACTIONS}
+from numbered;
+create table marts.segment_digital_usage as
+select *, 'mobile_app' as touchpoint, 100 as customer_count, 70 as user_count,
+    700 as session_count, 0.7::double as usage_rate, 0.6::double as usage_rate_low,
+    0.8::double as usage_rate_high, false as is_small_cell
+from numbered;
+
+create table health.build_info as
+select date '2026-03-31' as as_of_on, 'demo' as source_name, 'aaaa' as input_hash,
+    'bbbb' as specification_hash;
+create table health.data_quality as
+select entity, 'total' as check_type, check_name, row_count,
+    row_count / 100::double as row_share
+from (values ('received', 100), ('accepted', 90), ('blanked', 5), ('broken', 7), ('superseded', 3))
+    as totals (check_name, row_count), (values ('customers'), ('transactions')) as e (entity);
+"""
+# What the columns of a delivery hold; a column that is not named here is empty.
+GIVEN = {
+    "joined_on": "'2020-01-31'",
+    "birth_year": "'1980'",
+    "monthly_income": "'2000,50'",
+    "marketing_consent": "' YES '",
+    "transacted_at": "'2026-01-31 10:00:00'",
+    "transaction_type": "'deposit'",
+    "amount": "'12.50'",
+    "is_constructed": "'f'",
+    "product": "'savings'",
+    "opened_on": "'31.01.2020'",
+    "channel": "' EMAIL'",
+    "occurred_on": "'2026-01-31'",
+    "impressions": "'10'",
+    "clicks": "'1'",
+    "starts_on": "'2026-01-01'",
+    "ends_on": "'2026-02-01'",
+    "used_on": "date '2026-01-01' + number::int",
+    "touchpoint": "'mobile_app'",
+    "session_count": "'3'",
+    "attribute": "'branch'",
+    "value": "'harbour'",
+    "segmentation": "'given'",
+    "segment": "'1'",
+    "source_file": "'part.csv'",
+    "source_row": "number",
+}
+ROWS = 100
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project of its own, under a name that is no plain word, with a copy of the suites."""
+    root = tmp_path / "a bank's $100 % #1 folder"
+    root.mkdir()
+    (root / "dbt_project.yml").write_text("name: segmart\n")
+    shutil.copytree(SUITES, root / "expectations")
+    monkeypatch.chdir(root)
+    for name in ("SEGMART_TARGET", "RAW_DATA", "AS_OF", "PUBLISHED", "SEGMART_FORCE"):
+        monkeypatch.delenv(name, raising=False)
+    return root
+
+
+@pytest.fixture
+def build(root: Path) -> Callable[..., Settings]:
+    """Makes a build file by hand, changed by SQL, and gives its settings."""
+
+    def make(*changes: str, rows: int = ROWS) -> Settings:
+        settings = Settings.from_environment({}, root)
+        settings.build_folder.mkdir(parents=True, exist_ok=True)
+        settings.build_file.unlink(missing_ok=True)
+        with duckdb.connect(str(settings.build_file)) as connection:
+            connection.execute(SEGMENTS)
+            connection.execute(MARTS)
+            connection.execute("create schema received")
+            for suite in read_suites(SUITES):
+                if suite.group == "handed_in":
+                    columns = next(
+                        one["kwargs"]["column_set"]
+                        for one in suite.expectations
+                        if one["type"] == "expect_table_columns_to_match_set"
+                    )
+                    connection.execute(_delivery(suite.relation, columns, rows))
+            for change in changes:
+                connection.execute(change)
+        return settings
+
+    return make
+
+
+def _delivery(relation: str, columns: list[str], rows: int) -> str:
+    values = [f"{value_of(column)} as {column}" for column in columns]
+    return f"create table {relation} as select {', '.join(values)} from range({rows}) as n (number)"
+
+
+def value_of(column: str) -> str:
+    """SQL of what a column of a delivery holds."""
+    if column in GIVEN:
+        return GIVEN[column]
+    if column.endswith("_id"):
+        return f"'{column} ' || number"
+    return "null::varchar"
+
+
+def broken(verdict: Verdict) -> set[tuple[str, str]]:
+    """Which expectations of which relations do not hold."""
+    return {(failure.relation, failure.expectation) for failure in verdict.failures}
+
+
+def digest(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def refuse_connections(*_arguments: object) -> NoReturn:
+    raise AssertionError("a socket was opened")
+
+
+# --- a build that holds what is expected ---
+
+
+def test_a_good_build_passes_and_only_the_verdict_is_written(
+    build: Callable[..., Settings],
+    root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(socket.socket, "connect", refuse_connections)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse_connections)
+    settings = build()
+    before = digest(root)
+    assert main() == 0
+    after = digest(root)
+    written = {name for name in after if after[name] != before.get(name)}
+    folder = str(settings.build_folder.relative_to(root))
+    assert written == {f"{folder}/gate.json", "logs/segmart.jsonl"}
+    assert before.keys() <= after.keys()
+    verdict = json.loads(settings.gate_file.read_text())
+    count = sum(len(suite.expectations) for suite in read_suites(SUITES))
+    assert verdict == {
+        "build_id": "build-1",
+        "success": True,
+        "expectations": count,
+        "failed": [],
+    }
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["handed in", "handed out"]
+    for line in lines:
+        held, expected = line.split(": ")[1].removesuffix(" expectations hold").split(" of ")
+        assert held == expected
+
+
+def test_a_process_of_its_own_opens_no_socket_and_writes_nothing_at_home(
+    build: Callable[..., Settings], root: Path, tmp_path: Path
+) -> None:
+    build()
+    home = tmp_path / "home"
+    home.mkdir()
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    program = (
+        "import runpy, socket\n"
+        "def refuse(*arguments): raise SystemExit('a socket was opened')\n"
+        "socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = refuse\n"
+        "runpy.run_module('pipeline.gate', run_name='__main__')\n"
+    )
+    environment = {
+        **os.environ,
+        "HOME": str(home),
+        "TMPDIR": str(temporary),
+        "PYTHONPATH": str(PROJECT),
+    }
+    environment.pop("GX_ANALYTICS_ENABLED", None)
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=root,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) == 2
+    assert not [*home.rglob("*"), *temporary.rglob("*")]
+
+
+def test_empty_optional_files_and_empty_marts_pass(build: Callable[..., Settings]) -> None:
+    empty = [
+        f"delete from {suite.relation}"
+        for suite in read_suites(SUITES)
+        if suite.relation
+        not in ("received.received_customers", "health.build_info", "health.data_quality")
+    ]
+    assert broken(judge(build(*empty))) == set()
+
+
+def test_typed_columns_and_single_slips_of_a_small_delivery_pass(
+    build: Callable[..., Settings],
+) -> None:
+    changes = [
+        # As Parquet hands them in.
+        "alter table received.received_customers alter birth_year type double",
+        "alter table received.received_customers alter joined_on type date",
+        "alter table received.received_customers alter updated_at type timestamptz",
+        "alter table received.received_customers alter is_deleted type boolean",
+        "update received.received_customers set updated_at = '2026-01-01 00:00:00+02'",
+        "update received.received_customers set is_deleted = false",
+        "alter table received.received_transactions alter amount type decimal(18, 2)",
+        "alter table received.received_campaign_engagements alter impressions type bigint",
+        # One row is no share of three.
+        "update received.received_customers set birth_year = 62 where source_row = 0",
+        "update received.received_transactions set amount = -1 where source_row = 0",
+        "update received.received_transactions set transaction_id = 'T' where source_row < 2",
+        "insert into received.received_transactions by name "
+        "select 'torn, line' as malformed_line, 9 as source_row",
+    ]
+    assert broken(judge(build(*changes, rows=3))) == set()
+
+
+# --- builds that do not ---
+
+WITHIN = "every figure lies within its interval, every median between its quartiles"
+RATES = "rates and shares are from 0 to 1"
+FINITE = "every figure is finite, counts and sums are at least 0"
+KNOWN = "every segment is one of marts.segments"
+# Change of the build: (relation, expectation, what its row says).
+VIOLATIONS = {
+    "insert into marts.segment_engagement from marts.segment_engagement where segment_id = 3": (
+        "marts.segment_engagement",
+        "one row per segmentation, segment_id",
+        "segmentation: behaviour, segment_id: 3, row_count: 2",
+    ),
+    "update marts.segment_channel_engagement set ctr_low = 0.055 "
+    "where segment_id = 2 and channel = 'email'": (
+        "marts.segment_channel_engagement",
+        WITHIN,
+        "cell: behaviour, 2, email, figure: ctr, low: 0.055, estimate: 0.05, high: 0.06",
+    ),
+    "update marts.segment_product_ownership set ownership_rate_high = 1.2 where segment_id = 1": (
+        "marts.segment_product_ownership",
+        RATES,
+        "cell: behaviour, 1, savings, figure: ownership_rate_high, figure_value: 1.2",
+    ),
+    "update marts.segment_transactions set amount_per_customer_p25 = 41 where segment_id = 4": (
+        "marts.segment_transactions",
+        WITHIN,
+        "cell: behaviour, 4, deposit, figure: amount_per_customer_median, low: 41.0",
+    ),
+    "update marts.segment_engagement set clicks_squared = 'nan' where segment_id = 1": (
+        "marts.segment_engagement",
+        FINITE,
+        "cell: behaviour, 1, figure: clicks_squared, figure_value: nan",
+    ),
+    "update marts.segment_month_transactions set total_amount = -5 where segment_id = 2": (
+        "marts.segment_month_transactions",
+        FINITE,
+        "cell: behaviour, 2, deposit, 2026-01-01, figure: total_amount, figure_value: -5.0",
+    ),
+    "update marts.segment_digital_usage set segment_id = 9 where segment_id = 4": (
+        "marts.segment_digital_usage",
+        KNOWN,
+        "segmentation: behaviour, segment_id: 9",
+    ),
+    "update marts.segment_digital_usage set is_small_cell = null where segment_id = 1": (
+        "marts.segment_digital_usage",
+        "is_small_cell is true or false in every row",
+        "segment_id: 1, touchpoint: mobile_app, is_small_cell: null",
+    ),
+    "update marts.segment_product_ownership set holder_count = 101 where segment_id = 2": (
+        "marts.segment_product_ownership",
+        "holder_count is not above customer_count",
+        "segment_id: 2, product: savings, holder_count: 101, customer_count: 100",
+    ),
+    "update marts.segment_profiles set feature = null where segment_id = 2": (
+        "marts.segment_profiles",
+        "no key (segmentation, segment_id, feature) is null",
+        "segmentation: behaviour, segment_id: 2, feature: null",
+    ),
+    "update marts.segments set segment_share = 0.26 where segment_id = 1": (
+        "marts.segments",
+        "the shares of a segmentation with members sum to 1",
+        "segmentation: behaviour, share_sum: 1.01",
+    ),
+    "delete from customers.segment_members where entity_id = 'C0'": (
+        "marts.segments",
+        "entity_count is the number of members in customers.segment_members",
+        "segmentation: behaviour, segment_id: 1, entity_count: 25, member_count: 24",
+    ),
+    "update customers.segment_members set second_distance = 0.5 where entity_id = 'C5'": (
+        "customers.segment_members",
+        "distances are at least 0, the nearest segment first",
+        "entity_id: C5, distance: 1.0, second_distance: 0.5",
+    ),
+    "update health.data_quality set row_count = 89 "
+    "where entity = 'customers' and check_name = 'accepted'": (
+        "health.data_quality",
+        "received = accepted + broken + superseded for every entity",
+        "entity: customers, received: 100, accounted_for: 99",
+    ),
+    "insert into health.build_info select null, 'demo', 'aaaa', 'bbbb'": (
+        "health.build_info",
+        "as_of_on is given",
+        "as_of_on: null",
+    ),
+    "select 1": ("health.build_info", "exactly 1 row", ""),
+    "alter table received.received_customers drop region": (
+        "received.received_customers",
+        "every column of the raw contract is there",
+        "",
+    ),
+    "update received.received_customers set customer_id = 'C' where source_row < 40": (
+        "received.received_customers",
+        "one delivery says a key (customer_id) once, in at least 80 % of the rows",
+        "customer_id: C, updated_at: null, source_file: part.csv, row_count: 40",
+    ),
+    "update received.received_customers set birth_year = '62' where source_row < 6": (
+        "received.received_customers",
+        "birth_year, where given, is a year from 1900 to 2100" + IN_95,
+        "source_file: part.csv, source_row: 0, birth_year: 62",
+    ),
+    "update received.received_customers set marketing_consent = 'perhaps' where source_row < 6": (
+        "received.received_customers",
+        "marketing_consent, where given, is a known spelling of true or false" + IN_95,
+        "marketing_consent: perhaps",
+    ),
+    "update received.received_transactions set amount = '-1' where source_row < 6": (
+        "received.received_transactions",
+        "amount, where given, is a number above 0" + IN_95,
+        "source_file: part.csv, source_row: 0, amount: -1",
+    ),
+    "update received.received_campaign_engagements set channel = ' ' where source_row < 6": (
+        "received.received_campaign_engagements",
+        "channel is given" + IN_95,
+        "source_file: part.csv, source_row: 0, channel:  ",
+    ),
+    "update received.received_campaign_engagements set clicks = 'e' || chr(27) || '[31m' "
+    "where source_row < 6": (
+        "received.received_campaign_engagements",
+        "clicks, where given, is a number of at least 0" + IN_95,
+        r"clicks: e\x1b[31m",
+    ),
+    "update received.received_campaign_engagements set clicks = '11' where source_row > 90": (
+        "received.received_campaign_engagements",
+        "clicks is not above impressions, where both are numbers" + IN_95,
+        "source_row: 91, clicks: 11, impressions: 10",
+    ),
+    "insert into received.received_campaigns by name "
+    "select 'torn, line' as malformed_line, 1 as source_row from range(6)": (
+        "received.received_campaigns",
+        "the line could be read" + IN_95,
+        "malformed_line: torn, line",
+    ),
+}
+
+
+@pytest.fixture
+def red(build: Callable[..., Settings]) -> tuple[Settings, Verdict]:
+    settings = build(*VIOLATIONS)
+    return settings, judge(settings)
+
+
+def test_each_kind_of_violation_is_named_with_its_row(red: tuple[Settings, Verdict]) -> None:
+    settings, verdict = red
+    assert broken(verdict) == {(relation, words) for relation, words, _ in VIOLATIONS.values()}
+    rows = {
+        (failure.relation, failure.expectation): failure.examples for failure in verdict.failures
+    }
+    for relation, words, row in VIOLATIONS.values():
+        found = rows[relation, words]
+        assert len(found) <= 3
+        assert not row or any(row in example for example in found), (relation, words, found)
+
+    written = json.loads(settings.gate_file.read_text())
+    assert (written["build_id"], written["success"]) == ("build-1", False)
+    assert len(written["failed"]) == len(verdict.failures)
+    assert {
+        "suite": "handed_in",
+        "table": "received.received_customers",
+        "expectation": "every column of the raw contract is there",
+        "observed": "missing: region",
+    } in written["failed"]
+    assert "behaviour" not in json.dumps(written)
+
+    lines = failure_lines(verdict.failures)
+    assert lines[-1] == (
+        f"{len(VIOLATIONS)} expectations do not hold; this build will not be published."
+    )
+    shown = next(line for line in lines if "a number above 0" in line)
+    assert shown.split("  ")[0] == "handed in"
+    assert "received.received_transactions" in shown
+    assert "6 rows" in shown
+    below = lines[lines.index(shown) + 1 :][:4]
+    assert below[0] == "    source_file: part.csv, source_row: 0, amount: -1"
+    assert [line.startswith("    ") for line in below] == [True, True, True, False]
+
+
+def test_a_red_build_ends_with_1_and_the_counts(
+    build: Callable[..., Settings], capsys: pytest.CaptureFixture[str]
+) -> None:
+    build(
+        "drop table marts.segment_profiles",
+        "alter table marts.segment_engagement drop customer_count",
+        "delete from received.received_customers",
+    )
+    assert main() == 1
+    told = capsys.readouterr()
+    assert "marts.segment_profiles" in told.err
+    assert "the relation is in the build" in told.err
+    assert 'Referenced column "customer_count" not found' in told.err
+    assert "Traceback" not in told.err
+    assert "at least 1 row and at most a billion" in told.err
+    suites = read_suites(SUITES)
+    profiles = next(s for s in suites if s.relation == "marts.segment_profiles")
+    handed_out = sum(len(s.expectations) for s in suites if s.group == "handed_out")
+    held, of = told.out.splitlines()[1].removeprefix("handed out: ").split(" ")[0:3:2]
+    assert (int(held), int(of)) == (handed_out - len(profiles.expectations) - 1, handed_out)
+
+
+# --- what cannot be judged ---
+
+
+def test_a_build_that_is_not_whole_is_refused_in_its_own_words(
+    build: Callable[..., Settings], root: Path
+) -> None:
+    settings = Settings.from_environment({}, root)
+    with pytest.raises(UserError, match="There is no build file build/dev/demo/warehouse"):
+        judge(settings)
+    problem = "the last run (dbt build) was not green: stg_customers and 3 more"
+    for change, sentence in {
+        f"update internal.build_state set problem = '{problem}', is_green = false": (
+            f"This build cannot be judged: {problem}."
+        ),
+        "update internal.build_state set is_complete = false": (
+            "The last build did not run to its end; run `make load`."
+        ),
+        "update internal.build_state set is_green = false": "The last build failed; ",
+        "delete from internal.build_state": "holds no whole build; run `make load`.",
+        "drop table internal.build_state": "holds no whole build; run `make load`.",
+    }.items():
+        settings = build(change)
+        with pytest.raises(UserError) as refused:
+            judge(settings)
+        assert sentence in str(refused.value)
+        assert "\n" not in str(refused.value)
+    settings.build_file.write_text("no database")
+    with pytest.raises(UserError, match="cannot be read"):
+        judge(settings)
+
+
+def test_a_build_file_open_for_writing_is_refused_with_a_sentence(
+    build: Callable[..., Settings],
+) -> None:
+    settings = build()
+    program = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print(1, flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(settings.build_file)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as writer:
+        assert writer.stdin is not None and writer.stdout is not None
+        writer.stdout.readline()
+        with pytest.raises(UserError, match=f"by another program \\(PID {writer.pid}\\)"):
+            judge(settings)
+        writer.stdin.write("\n")
+
+
+BAD_SUITES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
+    "of no relation": (lambda suite: suite["meta"].pop("relation"), "is no suite"),
+    "of a query": (lambda suite: suite["meta"].update(relation="a.b; drop"), "name one relation"),
+    "that expects nothing": (lambda suite: suite.update(expectations=[]), "expects nothing"),
+    "of an unknown type": (
+        lambda suite: suite["expectations"][0].update(type="expect_luck"),
+        "unknown type",
+    ),
+    "without its arguments": (
+        lambda suite: suite["expectations"][3].update(kwargs={}),
+        "is no suite",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_SUITES)
+def test_a_bad_suite_is_refused_and_leaves_no_verdict(
+    kind: str, build: Callable[..., Settings], root: Path
+) -> None:
+    change, sentence = BAD_SUITES[kind]
+    settings = build()
+    settings.gate_file.write_text('{"build_id": "build-1", "success": true}')
+    path = root / "expectations" / "handed_in" / "received_campaigns.json"
+    suite = json.loads(path.read_text())
+    change(suite)
+    path.write_text(json.dumps(suite))
+    with pytest.raises(UserError, match=sentence) as refused:
+        judge(settings)
+    assert "expectations/handed_in/received_campaigns.json" in str(refused.value)
+    assert not settings.gate_file.exists()
+
+
+def test_without_suites_or_with_broken_macros_nothing_passes(
+    build: Callable[..., Settings], root: Path
+) -> None:
+    settings = build()
+    (root / "expectations" / "macros.sql").write_text("create macro")
+    with pytest.raises(UserError, match=r"expectations/macros\.sql cannot be used"):
+        judge(settings)
+    shutil.rmtree(root / "expectations" / "handed_out")
+    with pytest.raises(UserError, match="expectations/handed_out holds no suite"):
+        judge(settings)
+    assert not settings.gate_file.exists()
+
+
+# --- the suites themselves ---
+
+
+def test_every_relation_that_is_handed_in_or_out_has_a_suite() -> None:
+    models = PROJECT / "models"
+    expected = {f"received.{path.stem}" for path in (models / "received").glob("*.sql")}
+    expected |= {f"marts.{path.stem}" for path in (models / "marts").rglob("*.sql")}
+    expected |= ALSO_HANDED_OUT
+    assert {suite.relation for suite in read_suites(SUITES)} == expected
+
+
+def test_suite_files_are_tidy_and_say_in_words_what_they_expect() -> None:
+    ids: list[str] = []
+    for suite in read_suites(SUITES):
+        text = (PROJECT / suite.path).read_text()
+        content = json.loads(text)
+        assert text == json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+        assert suite.path.stem == suite.relation.split(".")[1]
+        assert suite.name == f"{suite.group}.{suite.path.stem}"
+        assert all(one["description"] for one in suite.expectations)
+        ids += [content["id"], *(one["id"] for one in suite.expectations)]
+    assert len(ids) == len(set(ids))
+
+
+def test_a_line_a_suite_says_how_many_hold() -> None:
+    verdict = Verdict(build_id="b", expected={"handed_in": 63, "handed_out": 2})
+    assert suite_lines(verdict) == [
+        "handed in: 63 of 63 expectations hold",
+        "handed out: 2 of 2 expectations hold",
+    ]
