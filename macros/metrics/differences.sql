@@ -1,0 +1,34 @@
+{#- Differences between two groups of different customers, each an expression. -#}
+
+{% macro difference_standard_error(error_a, error_b) -%}
+    {#- Of two independent estimates (Welch: the variances are not pooled). -#}
+    sqrt({{ error_a }} * {{ error_a }} + {{ error_b }} * {{ error_b }})
+{%- endmacro %}
+
+
+{% macro difference_p(difference, standard_error) -%}
+    {#- Two-sided p of no difference; null where nothing varies. -#}
+    {{ two_sided_p(difference ~ ' / nullif(' ~ standard_error ~ ', 0)') }}
+{%- endmacro %}
+
+
+{% macro newcombe_low(estimate_a, low_a, high_a, estimate_b, low_b, high_b) -%}
+    {#- Interval of a difference of two proportions from their Wilson intervals. Source: Newcombe, Interval
+        Estimation for the Difference Between Independent Proportions, Statistics in Medicine 17, 1998, method 10. -#}
+    (({{ estimate_a }} - {{ estimate_b }})
+        - sqrt(power({{ estimate_a }} - {{ low_a }}, 2) + power({{ high_b }} - {{ estimate_b }}, 2)))
+{%- endmacro %}
+
+
+{% macro newcombe_high(estimate_a, low_a, high_a, estimate_b, low_b, high_b) -%}
+    (({{ estimate_a }} - {{ estimate_b }})
+        + sqrt(power({{ high_a }} - {{ estimate_a }}, 2) + power({{ estimate_b }} - {{ low_b }}, 2)))
+{%- endmacro %}
+
+
+{% macro two_proportions_p(successes_a, n_a, successes_b, n_b) -%}
+    {#- Two-sided p of equal proportions by the pooled score test (Pearson's chi-squared without correction). -#}
+    {%- set pooled = ratio(successes_a ~ ' + ' ~ successes_b, n_a ~ ' + ' ~ n_b) -%}
+    {%- set error = 'sqrt(' ~ pooled ~ ' * (1 - ' ~ pooled ~ ') * (1e0 / nullif(' ~ n_a ~ ', 0) + 1e0 / nullif(' ~ n_b ~ ', 0)))' -%}
+    {{ difference_p('(' ~ ratio(successes_a, n_a) ~ ' - ' ~ ratio(successes_b, n_b) ~ ')', error) }}
+{%- endmacro %}
