@@ -28,7 +28,7 @@
         'customers', 'product_holdings', 'card_accounts',
         'campaigns', 'campaign_engagements',
         'transactions', 'digital_sessions',
-        'customer_attributes', 'given_segments',
+        'customer_attributes', 'given_segments', 'claims', 'segment_labels',
     ]) }}
 {% endmacro %}
 

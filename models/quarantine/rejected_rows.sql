@@ -8,6 +8,8 @@
     'digital_sessions': "customer_id || '|' || coalesce(cast(used_on as " ~ text_type() ~ "), '') || '|' || touchpoint",
     'customer_attributes': "customer_id || '|' || attribute",
     'given_segments': "segmentation || '|' || entity_id",
+    'claims': 'claim_id',
+    'segment_labels': "segmentation || '|' || label",
 } %}
 
 with final as (

@@ -1,0 +1,1 @@
+select * from {{ raw('claims') }} as raw_rows

@@ -1,0 +1,1 @@
+select * from {{ raw('segment_labels') }} as raw_rows

@@ -1,0 +1,8 @@
+select
+    segmentation,
+    label,
+    rule_metric,
+    rule_rank,
+    assumption
+from {{ ref('base_segment_labels') }}
+where row_status = 'accepted'
