@@ -11,3 +11,14 @@
     {#- Pearson's correlation; null, not NaN, where one of the two does not vary. -#}
     case when stddev_pop({{ left }}) > 0 and stddev_pop({{ right }}) > 0 then corr({{ left }}, {{ right }}) end
 {%- endmacro %}
+
+
+{% macro rank_correlation_bound(correlation, n, sign) -%}
+    {#- An end of the interval of Spearman's correlation by Fisher's transformation. Source: Bonett and Wright,
+        Psychometrika 65, 2000, eq. 7. -#}
+    case
+        when abs({{ correlation }}) < 1 and {{ n }} > 3
+            then tanh(atanh({{ correlation }}) {{ sign }} {{ interval_z() | trim }}
+                * sqrt((1 + {{ correlation }} * {{ correlation }} / 2) / ({{ n }} - 3)))
+    end
+{%- endmacro %}

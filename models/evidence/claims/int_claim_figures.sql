@@ -1,0 +1,94 @@
+{{ config(schema='intermediate') }}
+
+-- Everything a claim can be about, with its interval: a segment's own figure (segment_id), or one over all (null).
+with metrics as (
+    select
+        segmentation,
+        segment_id,
+        mart,
+        metric,
+        cell,
+        cast(null as {{ text_type() }}) as other_cell,
+        customer_count,
+        estimate,
+        estimate_low,
+        estimate_high,
+        cast(null as double) as adjusted_p,
+        smallest_difference,
+        is_small_cell,
+        cast(null as {{ text_type() }}) as obstacle
+    from {{ ref('int_metric_groups') }}
+    where group_type = 'segment'
+),
+
+clicks_and_purchases as (
+    select
+        segmentation,
+        segment_id,
+        'segment_channel_purchase_association' as mart,
+        'purchase_difference' as metric,
+        channel as cell,
+        cast(null as {{ text_type() }}) as other_cell,
+        customer_count,
+        purchase_difference as estimate,
+        purchase_difference_low as estimate_low,
+        purchase_difference_high as estimate_high,
+        adjusted_p,
+        cast({{ var('smallest_purchase_difference') }} as double) as smallest_difference,
+        is_small_cell,
+        cast(null as {{ text_type() }}) as obstacle
+    from {{ ref('segment_channel_purchase_association') }}
+),
+
+products_and_purchases as (
+    select
+        segmentation,
+        segment_id,
+        'segment_product_purchase_association' as mart,
+        'purchase_difference' as metric,
+        product as cell,
+        owned_product as other_cell,
+        owner_count + other_count as customer_count,
+        purchase_difference as estimate,
+        purchase_difference_low as estimate_low,
+        purchase_difference_high as estimate_high,
+        adjusted_p,
+        cast({{ var('smallest_purchase_difference') }} as double) as smallest_difference,
+        is_small_cell,
+        cast(null as {{ text_type() }}) as obstacle
+    from {{ ref('segment_product_purchase_association') }}
+),
+
+correlations as (
+    {% for metric in ['count_total_rank_correlation', 'count_mean_rank_correlation'] -%}
+    select
+        segmentation,
+        segment_id,
+        'segment_transactions' as mart,
+        '{{ metric }}' as metric,
+        transaction_type as cell,
+        cast(null as {{ text_type() }}) as other_cell,
+        active_customer_count as customer_count,
+        {{ metric }} as estimate,
+        {{ rank_correlation_bound(metric, 'active_customer_count', '-') }} as estimate_low,
+        {{ rank_correlation_bound(metric, 'active_customer_count', '+') }} as estimate_high,
+        cast(null as double) as adjusted_p,
+        cast({{ var('smallest_correlation') }} as double) as smallest_difference,
+        active_customer_count < {{ var('small_cell_customers') }} as is_small_cell,
+        cast(null as {{ text_type() }}) as obstacle
+    from {{ ref('segment_transactions') }}
+    {{ 'union all' if not loop.last }}
+    {% endfor %}
+),
+
+final as (
+    select * from metrics
+    union all
+    select * from clicks_and_purchases
+    union all
+    select * from products_and_purchases
+    union all
+    select * from correlations
+)
+
+select * from final
