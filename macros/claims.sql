@@ -123,6 +123,8 @@
         when found_obstacle = 'no_data' then 'Nothing handed in answers this.'
         when found_obstacle = 'small_cell' then 'Too few customers or events to say.'
         when found_obstacle = 'constructed' then 'It rests on transactions that were made up from totals, one by one they say nothing.'
+        when verdict = 'unsupported' and verdict_by_type = 'supported'
+            then 'Nobody said what these groups were made from, so a finding about them cannot be told from how they were made.'
         when verdict = 'circular' and verdict_by_type = 'supported'
             then {{ figure }} || ' is right, but it helped to form these groups, so it is no finding about them.'
         when verdict = 'circular' then 'What is said here helped to form these groups, so it is no finding about them; the figure found is ' || {{ figure }} || '.'

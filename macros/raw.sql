@@ -124,7 +124,7 @@
     {% for column in source.missing %}
         {% set raw_column = source.name ~ '.' ~ column %}
         {% for segmentation in active_segmentations() %}
-            {% for feature in segmentation.features if raw_column in feature_raw_columns(feature.name) %}
+            {% for feature in segmentation.get('features', []) if raw_column in feature_raw_columns(feature.name) %}
                 {{ exceptions.raise_compiler_error(
                     source.label ~ ' has no column ' ~ column ~ ', which the segmentation ' ~ segmentation.name
                     ~ ' uses for ' ~ feature.name ~ '; hand the column in, or change the specification.') }}

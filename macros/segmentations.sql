@@ -55,8 +55,20 @@
 {% endmacro %}
 
 
+{% macro fitted(specifications) %}
+    {#- Those that are fitted here; the others are handed in as labels (kind: given). -#}
+    {{ return(specifications | rejectattr('kind', 'equalto', 'given') | list) }}
+{% endmacro %}
+
+
+{% macro given(specifications) %}
+    {{ return(specifications | selectattr('kind', 'equalto', 'given') | list) }}
+{% endmacro %}
+
+
 {% macro check_segmentation(specification) %}
-    {% set keys = ['name', 'grain', 'k', 'features', 'allow_protected'] %}
+    {% set is_given = specification is mapping and specification.get('kind') == 'given' %}
+    {% set keys = ['name', 'grain', 'kind', 'inputs'] if is_given else ['name', 'grain', 'kind', 'k', 'features', 'allow_protected'] %}
     {% if specification is not mapping or specification.name is not string
         or not modules.re.fullmatch('[a-z][a-z0-9_]*', specification.name) %}
         {{ exceptions.raise_compiler_error(
@@ -71,6 +83,15 @@
     {% for feature in var('features').values() if feature.grain not in grains %}{% do grains.append(feature.grain) %}{% endfor %}
     {% if specification.grain not in grains %}
         {{ stop_at_specification(name, 'grain', specification.grain ~ ' is none; allowed are ' ~ grains | join(', ')) }}
+    {% endif %}
+    {% if specification.get('kind') not in (none, 'given') %}
+        {{ stop_at_specification(name, 'kind', specification.kind ~ ' is none; leave it out for one that is fitted here, or say given') }}
+    {% endif %}
+    {% if is_given %}
+        {% if specification.get('inputs') is string or specification.get('inputs') is mapping %}
+            {{ stop_at_specification(name, 'inputs', 'it lists raw columns as file.column, or is left out where nobody knows') }}
+        {% endif %}
+        {{ return('') }}
     {% endif %}
     {% if specification.k is not integer or specification.k is boolean or specification.k < 1 or specification.k > 20 %}
         {{ stop_at_specification(name, 'k', specification.k ~ ' is no number of segments; use a whole number from 1 to 20') }}
@@ -134,7 +155,7 @@
     {#- {column: name} of the attribute: or holds: features in use. -#}
     {% set columns = {} %}
     {% for segmentation in segmentations %}
-        {% for feature in segmentation.features if feature.name.startswith(kind ~ ':') %}
+        {% for feature in segmentation.get('features', []) if feature.name.startswith(kind ~ ':') %}
             {% do columns.update({feature.name | replace(':', '_'): feature.name.split(':', 1)[1]}) %}
         {% endfor %}
     {% endfor %}
@@ -145,7 +166,7 @@
 {% macro widest_segmentation() %}
     {#- How many features the specification with the most has. -#}
     {% set widths = [] %}
-    {% for specification in segmentations() %}{% do widths.append(specification.features | length) %}{% endfor %}
+    {% for specification in fitted(segmentations()) %}{% do widths.append(specification.features | length) %}{% endfor %}
     {{ return(widths | max) }}
 {% endmacro %}
 

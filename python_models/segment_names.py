@@ -6,7 +6,8 @@ from segmentation.naming import name_segments
 
 def model(dbt, session):
     """Name the segments by their personas; `segmentation.naming` decides."""
-    specifications = dbt.config.meta_get("segmentations")
+    every = dbt.config.meta_get("segmentations")
+    specifications = [specification for specification in every if "features" in specification]
     return name_segments(
         current_fits(specifications, dbt.ref("segment_fits").df()),
         dbt.ref("personas").df(),

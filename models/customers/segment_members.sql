@@ -1,6 +1,10 @@
-{% set running = active_segmentations() if execute else segmentations() %}
+{% set running = fitted(active_segmentations() if execute else segmentations()) %}
 
-with {% for segmentation in running -%}
+with given_members as (
+    select * from {{ ref('given_segment_members') }}
+),
+
+{% for segmentation in running -%}
 {{ segmentation.name }}_constants as (
     {{ fit_constants(segmentation) }}
 ),
@@ -23,9 +27,18 @@ with {% for segmentation in running -%}
 
 {% endfor -%}
 assigned as (
+    select
+        segmentation,
+        grain,
+        entity_id,
+        segment_id,
+        cast(null as double) as distance,
+        cast(null as double) as second_distance,
+        'given' as fit_id
+    from given_members
     {% for segmentation in running -%}
+    union all
     select * from {{ segmentation.name }}_members
-    {{ 'union all' if not loop.last }}
     {% endfor %}
 ),
 

@@ -1,5 +1,5 @@
 {% set width = widest_segmentation() %}
-{% set running = active_segmentations() if execute else segmentations() %}
+{% set running = fitted(active_segmentations() if execute else segmentations()) %}
 
 with features as (
     select * from {{ ref('int_customer_features') }}
@@ -40,8 +40,25 @@ holdings as (
     left join holdings on features.customer_id = holdings.customer_id
 ),
 {% endfor %}
+-- So that there is something to add to where every segmentation is handed in.
+nobody as (
+    select
+        cast(null as {{ text_type() }}) as segmentation,
+        cast(null as {{ text_type() }}) as grain,
+        cast(null as {{ text_type() }}) as entity_id
+        {%- for position in range(1, width + 1) %},
+        cast(null as double) as {{ natural_column(position) }}
+        {%- endfor %}
+        {%- for position in range(1, width + 1) %},
+        cast(null as double) as {{ value_column(position) }}
+        {%- endfor %}
+    where false
+),
+
 final as (
+    select * from nobody
     {% for segmentation in running -%}
+    union all
     select
         *
         {%- for position in range(1, width + 1) %}
@@ -49,7 +66,6 @@ final as (
         cast({{ transformed(natural_column(position), feature.transform if feature else 'none') }} as double) as {{ value_column(position) }}
         {%- endfor %}
     from {{ segmentation.name }}
-    {{ 'union all' if not loop.last }}
     {% endfor %}
 )
 

@@ -16,6 +16,11 @@ circular as (
     group by evidence.claim_id
 ),
 
+unknown_inputs as (
+    select distinct segmentation from {{ ref('int_segmentation_sources') }}
+    where raw_column is null
+),
+
 constructed as (
     select max(case when is_constructed then 1 else 0 end) = 1 as has_constructed_rows
     from {{ ref('stg_transactions') }}
@@ -40,9 +45,11 @@ judged as (
             when units.needs_real_rows = 1 and constructed.has_constructed_rows then 'constructed'
         end as found_obstacle,
         coalesce(circular.is_circular, 0) = 1 as is_circular,
+        unknown_inputs.segmentation is not null as has_unknown_inputs,
         {{ claim_verdict_by_type() }} as verdict_by_type
     from evidence
     cross join constructed
+    left join unknown_inputs on evidence.segmentation = unknown_inputs.segmentation
     left join circular on evidence.claim_id = circular.claim_id
     left join units on evidence.mart = units.mart and evidence.metric = units.metric
 ),
@@ -59,6 +66,7 @@ decided as (
         case
             when found_obstacle is not null then 'not_identifiable'
             when is_circular then 'circular'
+            when has_unknown_inputs and verdict_by_type = 'supported' then 'unsupported'
             else verdict_by_type
         end as verdict
     from judged

@@ -1,9 +1,17 @@
-{% set running = active_segmentations() if execute else segmentations() %}
+{% set running = fitted(active_segmentations() if execute else segmentations()) %}
 
 with values_by_feature as (
+    select
+        segmentation,
+        entity_id,
+        cast(null as {{ text_type() }}) as feature,
+        cast(null as integer) as feature_position,
+        cast(null as double) as feature_value
+    from {{ ref('segmentation_inputs') }}
+    where false
     {% for segmentation in running -%}
-    {% set outer_loop = loop -%}
     {% for feature in segmentation.features -%}
+    union all
     select
         segmentation,
         entity_id,
@@ -12,7 +20,6 @@ with values_by_feature as (
         {{ natural_column(loop.index) }} as feature_value
     from {{ ref('segmentation_inputs') }}
     where segmentation = {{ quoted(segmentation.name) }}
-    {{ 'union all' if not (loop.last and outer_loop.last) }}
     {% endfor -%}
     {% endfor %}
 ),

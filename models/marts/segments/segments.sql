@@ -1,5 +1,27 @@
 with names as (
-    select * from {{ ref('segment_names') }}
+    select
+        segmentation,
+        segment_id,
+        segment_name,
+        segment_description,
+        persona,
+        persona_match,
+        agreed_by,
+        agreed_on,
+        fit_id
+    from {{ ref('segment_names') }}
+    union all
+    select distinct
+        segmentation,
+        segment_id,
+        segment_name,
+        'Handed in with this label.' as segment_description,
+        cast(null as {{ text_type() }}) as persona,
+        cast(null as double) as persona_match,
+        cast(null as {{ text_type() }}) as agreed_by,
+        cast(null as timestamp) as agreed_on,
+        'given' as fit_id
+    from {{ ref('given_segment_members') }}
 ),
 
 member_counts as (
@@ -13,11 +35,10 @@ member_counts as (
 
 fits as (
     select
-        segmentation,
-        max(fit_id) as fit_id,
+        fit_id,
         max(as_of_on) as fitted_as_of_on
     from {{ ref('current_fits') }}
-    group by segmentation
+    group by fit_id
 ),
 
 sized as (
@@ -47,10 +68,10 @@ final as (
         cast(sized.agreed_on as date) as agreed_on,
         sized.entity_count,
         {{ ratio('sized.entity_count', 'sized.all_count') }} as segment_share,
-        fits.fit_id,
+        sized.fit_id,
         cast(fits.fitted_as_of_on as date) as fitted_as_of_on
     from sized
-    inner join fits on sized.segmentation = fits.segmentation
+    left join fits on sized.fit_id = fits.fit_id
 )
 
 select * from final
