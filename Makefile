@@ -53,7 +53,7 @@ lint: .venv/installed ## sqlfluff, ruff and mypy
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/sqlfluff lint models tests/data tests/generic importers
+	@$(BIN)/sqlfluff lint models tests/data importers
 
 docs: .venv/installed ## write the dbt docs as one page: target/static_index.html
 	@$(BIN)/dbt docs generate --static --quiet && echo "target/static_index.html"

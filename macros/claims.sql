@@ -42,7 +42,25 @@
         {'mart': 'segment_product_purchase_association', 'metric': 'purchase_difference', 'unit': 'share', 'raw_columns': holdings},
         {'mart': 'segment_transactions', 'metric': 'count_total_rank_correlation', 'unit': 'number', 'raw_columns': amounts, 'needs_real_rows': true},
         {'mart': 'segment_transactions', 'metric': 'count_mean_rank_correlation', 'unit': 'number', 'raw_columns': amounts, 'needs_real_rows': true},
-    ]) }}
+        {'mart': 'channel_order_agreement', 'metric': 'order', 'unit': 'number',
+         'raw_columns': ['campaign_engagements.clicks', 'campaign_engagements.impressions']},
+        {'mart': 'variation_shares', 'metric': 'share', 'unit': 'share',
+         'raw_columns': ['campaign_engagements.clicks', 'campaign_engagements.impressions']},
+        {'mart': 'segment_channel_impression_bands', 'metric': 'ctr', 'unit': 'share',
+         'raw_columns': ['campaign_engagements.clicks', 'campaign_engagements.impressions']},
+        {'mart': 'segment_channel_frequency_caps', 'metric': 'cap', 'unit': 'number',
+         'raw_columns': ['campaign_engagements.clicks', 'campaign_engagements.impressions']},
+    ] + profile_metrics()) }}
+{% endmacro %}
+
+
+{% macro profile_metrics() %}
+    {#- The mean of any feature of a segmentation: an input by definition. -#}
+    {% set metrics = [] %}
+    {% for name, feature in var('features').items() %}
+        {% do metrics.append({'mart': 'segment_profiles', 'metric': name, 'unit': 'number', 'raw_columns': feature.raw_columns}) %}
+    {% endfor %}
+    {{ return(metrics) }}
 {% endmacro %}
 
 

@@ -73,6 +73,7 @@ def import_source(
         if not any(counts.values()):
             raise ImportProblem(f"{input_file} has no rows below its header.")
         (finished / SOURCE_NAME_FILE).write_text(f"{source}\n", encoding="utf-8")
+        _add_claims(source, importers_folder, finished, out_folder)
         _move_into_place(finished, out_folder, earlier)
     except OSError as error:
         raise ImportProblem(f"The import cannot be written to {out_folder} ({error}).") from None
@@ -81,6 +82,14 @@ def import_source(
         if not earlier.exists():
             shutil.rmtree(workspace, ignore_errors=True)
     return counts
+
+
+def _add_claims(source: str, importers_folder: Path, folder: Path, out_folder: Path) -> None:
+    """Copy the study's sentences and segment labels, where `out_folder` has none of its own."""
+    for name in ("claims", "segment_labels"):
+        shipped = importers_folder / f"{source}_{name}.csv"
+        if shipped.is_file() and not (out_folder / f"{name}.csv").exists():
+            shutil.copyfile(shipped, folder / f"{name}.csv")
 
 
 def _refuse_foreign_folder(out_folder: Path) -> None:
@@ -101,6 +110,8 @@ def _write_entities(source: str, importer: Path, input_file: Path, folder: Path)
     with duckdb.connect(":memory:") as connection:
         # The name of one file, even where it holds a star or a bracket.
         connection.execute("set variable input = ?", [glob.escape(str(input_file))])
+        # Where an importer finds a second file that belongs to the first.
+        connection.execute("set variable folder = ?", [glob.escape(str(input_file.parent))])
         try:
             connection.execute(importer.read_text(encoding="utf-8"))
         except duckdb.ParserException:
@@ -139,8 +150,11 @@ def _explain(error: duckdb.Error, source: str, input_file: Path) -> str:
     ):
         line = re.search(r"on Line: (\d+)", problem)
         place = f" (see line {line.group(1)})" if line else ""
+        # It may be a file beside the input that cannot be read: DuckDB names the one it means.
+        named = re.search(r'sniffing file "(.+)"|^ *file = (.+)$', text, re.MULTILINE)
+        unread = (named.group(1) or named.group(2)) if named else input_file
         return (
-            f"{input_file} cannot be read by the importer {source}{place}: it must be a CSV in "
+            f"{unread} cannot be read by the importer {source}{place}: it must be a CSV in "
             "UTF-8 with commas, one header line, and as many cells in every line."
         )
     # DuckDB's first line says what is wrong; the rest is advice about its own options.

@@ -6,10 +6,14 @@ from segmentation.naming import name_segments
 
 def model(dbt, session):
     """Name the segments by their personas; `segmentation.naming` decides."""
-    every = dbt.config.meta_get("segmentations")
-    specifications = [specification for specification in every if "features" in specification]
+    specifications = dbt.config.meta_get("segmentations")
+    inputs = dbt.ref("segmentation_inputs").df()
+    running = set(inputs["segmentation"])
     return name_segments(
-        current_fits(specifications, dbt.ref("segment_fits").df()),
+        current_fits(
+            [specification for specification in specifications if specification["name"] in running],
+            dbt.ref("segment_fits").df(),
+        ),
         dbt.ref("personas").df(),
         minimum_match=dbt.config.meta_get("minimum_match"),
         grain={specification["name"]: specification["grain"] for specification in specifications},

@@ -89,7 +89,7 @@
         select
             {{ contract_select(source, source.types) }},
             {{ quoted(source.label) }} as source_file,
-            rowid + 1 as source_row,
+            {{ 'cast(null as bigint)' if flags.EMPTY else 'rowid + 1' }} as source_row,
             cast(null as varchar) as malformed_line
         from {{ seed }}
     {%- elif source.kind == 'parquet' %}

@@ -12,7 +12,7 @@ final as (
         cast(coalesce(sum(minutes), 0) as decimal(18, 2)) as minutes
     from window_sessions
     group by customer_id, touchpoint
-    having sum(session_count) > 0
+    having sum(session_count) > 0 or sum(minutes) > 0
 )
 
 select * from final

@@ -6,6 +6,16 @@ months as (
     select distinct month_starts_on from {{ ref('int_customer_month_transactions') }}
 ),
 
+-- A customer counts from the month of joining; one with an earlier transaction counts in that month too.
+early as (
+    select distinct
+        transactions.customer_id,
+        transactions.month_starts_on
+    from {{ ref('int_customer_month_transactions') }} as transactions
+    inner join {{ ref('stg_customers') }} as stg_customers on transactions.customer_id = stg_customers.customer_id
+    where stg_customers.joined_on >= {{ dbt.dateadd('month', 1, 'transactions.month_starts_on') }}
+),
+
 customers as (
     select
         members.segmentation,
@@ -23,9 +33,11 @@ customers as (
             members.customer_id = transactions.customer_id
             and types.transaction_type = transactions.transaction_type
             and months.month_starts_on = transactions.month_starts_on
+    left join early
+        on members.customer_id = early.customer_id and months.month_starts_on = early.month_starts_on
     where
         coalesce(stg_customers.joined_on < {{ dbt.dateadd('month', 1, 'months.month_starts_on') }}, true)
-        or transactions.customer_id is not null
+        or early.customer_id is not null
 ),
 
 ranked as (

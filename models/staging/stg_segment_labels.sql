@@ -1,6 +1,7 @@
 select
     segmentation,
     label,
+    segment,
     rule_metric,
     rule_rank,
     assumption

@@ -40,8 +40,7 @@ candidates as (
             and case
                 when claims.claim_type in ('more_than', 'less_than') and claims.compared_with = 'rest'
                     then differences.compared_with = 'rest'
-                when claims.claim_type in ('more_than', 'less_than')
-                    then differences.other_segment_id = claims.other_segment_id
+                when claims.other_segment_id is not null then differences.other_segment_id = claims.other_segment_id
                 else differences.compared_with = 'segment'
             end
     where claims.claim_type in ('more_than', 'less_than', 'highest', 'lowest', 'no_difference')

@@ -11,7 +11,7 @@ questions as (
     select distinct
         mart,
         metric
-    from {{ ref('int_claim_figures') }}
+    from {{ ref('int_metric_sources') }}
 ),
 
 segmentations as (
@@ -32,7 +32,7 @@ final as (
                 then 'segment ' || claims.segment || ' is no segment of ' || claims.segmentation || ' and no label'
             when claims.compared_with <> 'rest' and other.segment_id is null
                 then 'compared_with ' || claims.compared_with || ' is no segment of ' || claims.segmentation || ', no label and not rest'
-            when claims.claim_type <> 'explanation' and questions.metric is null
+            when claims.claim_type <> 'explanation' and coalesce(claims.mart, claims.metric) is not null and questions.metric is null
                 then 'there is no figure ' || coalesce(claims.metric, '(none)') || ' in a mart ' || coalesce(claims.mart, '(none)')
             when claims.claim_type in ('more_than', 'less_than') and (claims.segment is null or claims.compared_with is null)
                 then claims.claim_type || ' needs a segment and what it is compared_with'

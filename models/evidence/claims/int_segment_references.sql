@@ -9,20 +9,20 @@ with segments as (
     from {{ ref('segments') }}
 ),
 
--- What a label's rule can rank: every figure of a whole segment, and its size.
+-- What a label's rule can rank: every figure (mart.metric, or mart.metric:cell), and the size.
 rankable as (
     select
         segmentation,
         segment_id,
-        metric as rule_metric,
+        mart || '.' || metric || coalesce(':' || cell, '') as rule_metric,
         estimate as figure
     from {{ ref('int_metric_groups') }}
-    where group_type = 'segment' and cell is null
+    where group_type = 'segment'
     union all
     select
         segmentation,
         segment_id,
-        'entity_count' as rule_metric,
+        'segments.entity_count' as rule_metric,
         cast(entity_count as double) as figure
     from segments
 ),
@@ -40,9 +40,10 @@ labels as (
     select
         labels.segmentation,
         labels.label as reference,
-        ranked.segment_id
+        coalesce(segments.segment_id, ranked.segment_id) as segment_id
     from {{ ref('stg_segment_labels') }} as labels
-    inner join ranked
+    left join segments on labels.segmentation = segments.segmentation and labels.segment = segments.segment_name
+    left join ranked
         on
             labels.segmentation = ranked.segmentation
             and labels.rule_metric = ranked.rule_metric
@@ -61,7 +62,7 @@ final as (
         labels.reference,
         labels.segment_id
     from labels
-    where not exists (
+    where labels.segment_id is not null and not exists (
         select 1 from segments
         where segments.segmentation = labels.segmentation and segments.segment_name = labels.reference
     )

@@ -58,7 +58,7 @@ final as (
         described.segment_id,
         segments.segment_name,
         described.feature,
-        described.feature_position,
+        cast(described.feature_position as bigint) as feature_position,
         described.entity_count,
         described.value_count,
         described.mean_value,

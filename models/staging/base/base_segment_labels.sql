@@ -10,6 +10,7 @@ typed as (
         {{ delivery_columns(raw) }},
         {{ to_code(raw, 'segmentation') }} as segmentation,
         {{ to_text(raw, 'label') }} as label,
+        {{ to_text(raw, 'segment') }} as segment,
         {{ to_code(raw, 'rule_metric') }} as rule_metric,
         {{ to_integer(raw, 'rule_rank') }} as rule_rank,
         {{ to_text(raw, 'assumption') }} as assumption
@@ -22,8 +23,8 @@ checked as (
         {{ broken_rules(
             keys=['segmentation', 'label'],
             rules={
-                'missing_rule_metric': 'rule_metric is null',
-                'bad_rule_rank': 'rule_rank is null or rule_rank < 1',
+                'missing_segment': 'segment is null and rule_metric is null',
+                'bad_rule_rank': 'segment is null and (rule_rank is null or rule_rank < 1)',
             },
         ) }} as broken_rules,
         {{ blanked_columns(raw, []) }} as blanked_columns
@@ -38,6 +39,7 @@ final as (
     select
         segmentation,
         label,
+        segment,
         rule_metric,
         rule_rank,
         assumption,

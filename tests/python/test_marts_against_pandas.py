@@ -1,0 +1,988 @@
+"""The demo's marts, recomputed with pandas from the raw files alone.
+
+Nothing of the warehouse is used but the assignment of customers to segments (which has tests of
+its own) and the numbers to be checked. What happens to a raw row is written here a second time,
+from the raw contract.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from conftest import Build
+from scipy import stats
+from sklearn.metrics import adjusted_rand_score
+from threadpoolctl import threadpool_limits
+
+from segmentation.fit import fit_missing
+from segmentation.naming import name_segments
+
+PROJECT = Path(__file__).resolve().parents[2]
+SEEDS = PROJECT / "seeds"
+AS_OF = pd.Timestamp("2026-06-30")
+EARLIER = pd.Timestamp("2026-03-31")
+WINDOW = pd.Timedelta(days=365)
+LEVEL = 0.95
+ADULT = 18
+Z = float(stats.norm.ppf(0.975))
+KEYS = {
+    "customers": ["customer_id"],
+    "product_holdings": ["holding_id"],
+    "campaigns": ["campaign_id"],
+    "campaign_engagements": ["engagement_id"],
+    "transactions": ["transaction_id"],
+    "digital_sessions": ["customer_id", "used_on", "touchpoint"],
+    "card_accounts": ["cust_id"],
+    "customer_attributes": ["customer_id", "attribute"],
+    "given_segments": ["segmentation", "entity_id"],
+}
+DIRTY = [name for name in KEYS if name not in ("customer_attributes", "given_segments")]
+Row = dict[str, Any]
+
+
+# --- raw files, read as the raw contract says ---
+
+
+def raw_file(entity: str) -> pd.DataFrame:
+    frame = pd.read_csv(SEEDS / f"raw_{entity}.csv", dtype="str", keep_default_na=False)
+    frame = frame.apply(lambda column: column.str.strip())
+    for column in ("updated_at", "is_deleted"):
+        if column not in frame:
+            frame[column] = ""
+    return frame
+
+
+def texts(column: pd.Series) -> pd.Series:
+    return column.where(column != "", None)
+
+
+def integers(column: pd.Series) -> pd.Series:
+    return pd.to_numeric(column.where(column.str.fullmatch(r"[+-]?[0-9]+"))).astype("Int64")
+
+
+def cents(column: pd.Series) -> pd.Series:
+    """Amounts in whole cents, so that sums are exact."""
+    amounts = column.where(column.str.fullmatch(r"[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)"))
+    return amounts.map(lambda text: round(Decimal(text) * 100), na_action="ignore").astype("Int64")
+
+
+def days(column: pd.Series) -> pd.Series:
+    iso = column.where(column.str.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}"))
+    return pd.to_datetime(iso, format="%Y-%m-%d", errors="coerce")
+
+
+def moments(column: pd.Series) -> pd.Series:
+    iso = column.where(column.str.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}"))
+    return pd.to_datetime(iso, format="ISO8601", errors="coerce", utc=True).dt.tz_localize(None)
+
+
+def booleans(column: pd.Series) -> pd.Series:
+    known = dict.fromkeys(["true", "t", "yes", "y", "1", "on"], True)
+    known |= dict.fromkeys(["false", "f", "no", "n", "0", "off"], False)
+    return column.str.lower().map(known).astype("boolean")
+
+
+def not_negative(column: pd.Series) -> pd.Series:
+    return column.where(column >= 0)
+
+
+def decide(
+    entity: str, frame: pd.DataFrame, broken: pd.Series, known_by: pd.Timestamp | None = None
+) -> pd.DataFrame:
+    """Add `status`: accepted, broken or superseded, by the last delivery of each key.
+
+    With `known_by` the last delivery known by that day counts, or the first of a key that was
+    first delivered later.
+    """
+    keys = KEYS[entity]
+    frame = frame.assign(updated_at=moments(frame["updated_at"]), line=range(len(frame)))
+    ordered = frame[~broken].sort_values(["updated_at", "line"], na_position="first")
+    day = ordered["updated_at"].dt.normalize()
+    is_known = ~(day > known_by) if known_by is not None else pd.Series(True, index=ordered.index)
+    last = ordered[is_known].groupby(keys).tail(1)
+    later = ordered[~is_known]
+    first = later[later["updated_at"] == later.groupby(keys)["updated_at"].transform("min")]
+    first = first.groupby(keys).tail(1)
+    first = first[~first.set_index(keys).index.isin(last.set_index(keys).index)]
+    winners = last.index.union(first.index)
+    is_deleted = booleans(frame["is_deleted"]).fillna(False).astype(bool)
+    status = pd.Series("superseded", index=frame.index)
+    status[winners[~is_deleted[winners]]] = "accepted"
+    return frame.assign(status=status.mask(broken, "broken"))
+
+
+def accepted(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame[frame["status"] == "accepted"]
+
+
+def decided_rows(as_of: pd.Timestamp) -> dict[str, pd.DataFrame]:
+    """Every file's rows, typed, with what happened to each."""
+    result: dict[str, pd.DataFrame] = {}
+
+    raw = raw_file("customers")
+    frame = raw.assign(
+        customer_id=texts(raw["customer_id"]),
+        joined_on=days(raw["joined_on"]),
+        birth_year=integers(raw["birth_year"]),
+        **{
+            name: cents(raw[name])
+            for name in ("monthly_income", "account_balance", "loyalty_score")
+        },
+    )
+    frame["birth_year"] = frame["birth_year"].where(
+        frame["birth_year"].between(as_of.year - 120, as_of.year)
+    )
+    for name in ("monthly_income", "loyalty_score"):
+        frame[name] = not_negative(frame[name])
+    broken = frame["customer_id"].isna() | (frame["joined_on"] > as_of)
+    result["customers"] = decide("customers", frame, broken, known_by=as_of)
+    customers = set(accepted(result["customers"])["customer_id"])
+
+    raw = raw_file("product_holdings")
+    frame = raw.assign(
+        holding_id=texts(raw["holding_id"]),
+        product=texts(raw["product"].str.lower()),
+        opened_on=days(raw["opened_on"]),
+        closed_on=days(raw["closed_on"]),
+    )
+    frame["closed_on"] = frame["closed_on"].where(frame["closed_on"] >= frame["opened_on"])
+    broken = (
+        frame[["holding_id", "product", "opened_on"]].isna().any(axis=1)
+        | ~frame["customer_id"].isin(customers)
+        | (frame["opened_on"] > as_of)
+    )
+    result["product_holdings"] = decide("product_holdings", frame, broken)
+
+    raw = raw_file("campaigns")
+    frame = raw.assign(starts_on=days(raw["starts_on"]), ends_on=days(raw["ends_on"]))
+    broken = (
+        (frame["campaign_id"] == "")
+        | frame[["starts_on", "ends_on"]].isna().any(axis=1)
+        | (frame["ends_on"] < frame["starts_on"])
+    )
+    result["campaigns"] = decide("campaigns", frame, broken)
+    campaigns = set(accepted(result["campaigns"])["campaign_id"])
+
+    raw = raw_file("campaign_engagements")
+    counts = ("impressions", "opens", "clicks", "conversions")
+    frame = raw.assign(
+        engagement_id=texts(raw["engagement_id"]),
+        channel=texts(raw["channel"].str.lower()),
+        occurred_on=days(raw["occurred_on"]),
+        is_holdout=booleans(raw["is_holdout"]).fillna(False),
+        **{name: integers(raw[name]) for name in counts},
+    )
+    frame["conversions"] = not_negative(frame["conversions"])
+    broken = (
+        frame[["engagement_id", "channel", "occurred_on", "impressions"]].isna().any(axis=1)
+        | ~frame["campaign_id"].isin(campaigns)
+        | ~frame["customer_id"].isin(customers)
+        | (frame["occurred_on"] > as_of)
+        | (booleans(raw["is_holdout"]).isna() & (raw["is_holdout"] != ""))
+        | (frame["impressions"] < 0).fillna(False)
+        | (frame["is_holdout"] & (frame["impressions"] > 0)).fillna(False)
+    )
+    for name in ("opens", "clicks"):
+        broken |= frame[name].isna() & (raw[name] != "")
+        broken |= ((frame[name] < 0) | (frame[name] > frame["impressions"])).fillna(False)
+    result["campaign_engagements"] = decide("campaign_engagements", frame, broken)
+
+    raw = raw_file("transactions")
+    frame = raw.assign(
+        transaction_id=texts(raw["transaction_id"]),
+        transacted_on=moments(raw["transacted_at"]).dt.normalize(),
+        transaction_type=texts(raw["transaction_type"].str.lower()),
+        amount=cents(raw["amount"]),
+    )
+    broken = (
+        frame[["transaction_id", "transacted_on", "transaction_type", "amount"]].isna().any(axis=1)
+        | ~frame["customer_id"].isin(customers)
+        | (frame["transacted_on"] > as_of)
+        | (frame["amount"] <= 0).fillna(False)
+    )
+    result["transactions"] = decide("transactions", frame, broken)
+
+    raw = raw_file("digital_sessions")
+    frame = raw.assign(
+        used_on=days(raw["used_on"]),
+        touchpoint=texts(raw["touchpoint"].str.lower()),
+        session_count=integers(raw["session_count"]),
+        minutes=not_negative(cents(raw["minutes"])),
+    )
+    broken = (
+        frame[["used_on", "touchpoint", "session_count"]].isna().any(axis=1)
+        | ~frame["customer_id"].isin(customers)
+        | (frame["used_on"] > as_of)
+        | (frame["session_count"] < 0).fillna(False)
+    )
+    result["digital_sessions"] = decide("digital_sessions", frame, broken)
+
+    raw = raw_file("card_accounts")
+    result["card_accounts"] = decide("card_accounts", raw, raw["cust_id"] == "")
+
+    raw = raw_file("customer_attributes")
+    broken = ~raw["customer_id"].isin(customers) | (raw[["attribute", "value"]] == "").any(axis=1)
+    result["customer_attributes"] = decide("customer_attributes", raw, broken)
+
+    raw = raw_file("given_segments")
+    broken = (raw[["segmentation", "entity_id", "segment"]] == "").any(axis=1)
+    result["given_segments"] = decide("given_segments", raw, broken)
+    return result
+
+
+def features(rows: Mapping[str, pd.DataFrame], as_of: pd.Timestamp) -> pd.DataFrame:
+    """What int_customer_features says of each customer, by customer_id; amounts in cents."""
+    frame = accepted(rows["customers"]).set_index("customer_id").sort_index()
+    result = frame[["joined_on", "monthly_income", "account_balance", "loyalty_score"]].copy()
+    result["age_years"] = as_of.year - frame["birth_year"]
+    result["tenure_days"] = (as_of - frame["joined_on"]).dt.days
+
+    every = accepted(rows["transactions"])
+    recent = every[every["transacted_on"] > as_of - WINDOW]
+    by_customer = recent.groupby("customer_id")
+    result["transaction_count"] = by_customer.size()
+    result["transaction_days"] = by_customer["transacted_on"].nunique()
+    last = every.groupby("customer_id")["transacted_on"].max()
+    result["days_since_transaction"] = (as_of - last).dt.days
+    for kind in ("deposit", "withdrawal"):
+        own = recent[recent["transaction_type"] == kind].groupby("customer_id")["amount"]
+        result[f"{kind}_count"] = own.size()
+        result[f"{kind}_amount"] = own.sum()
+        result[f"{kind}_mean_amount"] = own.mean() / 100
+        result[f"{kind}_median_amount"] = own.median() / 100
+
+    sessions = accepted(rows["digital_sessions"])
+    by_touchpoint = used_touchpoints(sessions[sessions["used_on"] > as_of - WINDOW])
+    digital = by_touchpoint.groupby("customer_id").sum(numeric_only=True)
+    result["digital_session_count"] = digital["session_count"]
+    result["digital_minutes"] = digital["minutes"]
+
+    holdings = accepted(rows["product_holdings"])
+    is_held = holdings["closed_on"].isna() | (holdings["closed_on"] > as_of)
+    result["product_count"] = holdings[is_held].groupby("customer_id")["product"].nunique()
+    zero_without = [
+        name
+        for name in result
+        if name.endswith(("_count", "deposit_amount", "withdrawal_amount", "_minutes"))
+    ] + ["transaction_days"]
+    result[zero_without] = result[zero_without].fillna(0)
+    return result
+
+
+def used_touchpoints(sessions: pd.DataFrame) -> pd.DataFrame:
+    """One row per customer and touchpoint used at least once; minutes in cents."""
+    used = sessions.groupby(["customer_id", "touchpoint"])[["session_count", "minutes"]].sum()
+    return used[used["session_count"] > 0].reset_index()
+
+
+# --- statistics, written apart from the SQL ---
+
+
+def wilson(successes: int, n: int) -> tuple[float, float]:
+    found = stats.binomtest(successes, n).proportion_ci(LEVEL, method="wilson")
+    return float(found.low), float(found.high)
+
+
+def around(estimate: float, error: float, high: float = math.inf) -> tuple[float, float]:
+    return max(0.0, estimate - Z * error), min(high, estimate + Z * error)
+
+
+def mean_error(values: np.ndarray) -> float:
+    return float(np.std(values, ddof=1)) / math.sqrt(len(values))
+
+
+def ratio_error(y: np.ndarray, x: np.ndarray) -> float:
+    residual = y - y.sum() / x.sum() * x
+    return math.sqrt(len(y) / (len(y) - 1) * float(residual @ residual)) / float(x.sum())
+
+
+def named(name: str, estimate: float, bounds: tuple[float, float]) -> Row:
+    return {name: estimate, f"{name}_low": bounds[0], f"{name}_high": bounds[1]}
+
+
+def quartiles(name: str, values: np.ndarray) -> Row:
+    p25, median, p75 = np.percentile(values, [25, 50, 75])
+    return {f"{name}_median": median, f"{name}_p25": p25, f"{name}_p75": p75}
+
+
+# --- comparing ---
+
+
+def is_same(found: object, expected: object) -> bool:
+    """Equal: whole numbers, decimals, dates and texts exactly, floats to 1e-9."""
+    if expected is None or expected is pd.NA or expected is pd.NaT or expected != expected:
+        return found is None
+    if isinstance(expected, float | np.floating):
+        is_float = isinstance(found, float)
+        return is_float and math.isclose(found, expected, rel_tol=1e-9, abs_tol=1e-12)
+    return bool(found == expected) and found is not None
+
+
+def table(path: Path, relation: str) -> pd.DataFrame:
+    """A table as Python objects, so that null, NaN, decimals and whole numbers stay apart."""
+    with duckdb.connect(str(path), read_only=True) as connection:
+        result = connection.execute(f"from {relation}")
+        names = [column[0] for column in result.description]
+        return pd.DataFrame(result.fetchall(), columns=names, dtype=object)
+
+
+def assert_rows(
+    found: pd.DataFrame, keys: Sequence[str], expected: Iterable[Row], but: Sequence[str] = ()
+) -> None:
+    """Every row and every column of `found` is as expected, except the columns `but`."""
+    by_key = {tuple(row[key] for key in keys): row for row in found.to_dict("records")}
+    wanted = {tuple(row[key] for key in keys): row for row in expected}
+    assert len(by_key) == len(found), "two rows with one key"
+    assert by_key.keys() == wanted.keys()
+    assert len(wanted) > 0
+    unchecked = set(found) - set(next(iter(wanted.values()))) - set(but)
+    assert not unchecked, f"no expectation for {sorted(unchecked)}"
+    wrong = [
+        (key, name, by_key[key][name], value)
+        for key, row in wanted.items()
+        for name, value in row.items()
+        if not is_same(by_key[key][name], value)
+    ]
+    assert not wrong, f"{len(wrong)} values differ; key, column, found, expected: {wrong[:5]}"
+
+
+@pytest.fixture(scope="module")
+def rows() -> dict[str, pd.DataFrame]:
+    return decided_rows(AS_OF)
+
+
+@pytest.fixture(scope="module")
+def segment_of(demo_build: Build) -> pd.Series:
+    """Segment id by customer id."""
+    members = table(demo_build.path, "customers.customer_segments")
+    return members.set_index("customer_id")["segment_id"].astype("int64").sort_index()
+
+
+@pytest.fixture(scope="module")
+def truth() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(
+        (PROJECT / "benchmarks" / "demo_truth.json").read_text(encoding="utf-8")
+    )
+    return found
+
+
+@pytest.fixture(scope="module")
+def mart(demo_build: Build) -> Callable[[str], pd.DataFrame]:
+    return lambda name: table(demo_build.path, f"marts.{name}")
+
+
+NAMES = ("segmentation", "segment_name")
+
+
+# --- what became of every row ---
+
+
+def test_as_of_date_is_the_latest_day_with_an_ordinary_number_of_events(demo_build: Build) -> None:
+    columns = {
+        "transactions": "transacted_at",
+        "campaign_engagements": "occurred_on",
+        "digital_sessions": "used_on",
+    }
+    dated = [moments(raw_file(entity)[column]) for entity, column in columns.items()]
+    per_day = pd.concat(dated).dropna().dt.normalize().value_counts()
+    assert per_day[per_day >= 0.01 * per_day.mean()].index.max() == AS_OF
+    assert per_day.index.max() > AS_OF, "no typed date of the far future is in the demo"
+    found = table(demo_build.path, "staging.as_of")
+    assert found["as_of_on"].tolist() == [AS_OF.date()]
+    assert found["window_starts_after"].tolist() == [(AS_OF - WINDOW).date()]
+
+
+@pytest.mark.parametrize("entity", KEYS)
+def test_every_row_is_accepted_broken_or_superseded_as_the_contract_says(
+    demo_build: Build, rows: dict[str, pd.DataFrame], entity: str
+) -> None:
+    found = table(demo_build.path, f"staging.base_{entity}").sort_values("source_row")
+    assert found["row_status"].tolist() == rows[entity]["status"].tolist()
+
+
+@pytest.mark.parametrize("entity", KEYS)
+def test_counts_of_rows_are_those_of_the_planted_dirt(
+    demo_build: Build, rows: dict[str, pd.DataFrame], truth: dict[str, Any], entity: str
+) -> None:
+    planted = {"received": truth["rows"][entity], "broken": 0, "superseded": 0}
+    for dirt in truth["dirt"].get(entity, {}).values():
+        if dirt["expected"] in planted:
+            planted[dirt["expected"]] += dirt["count"]
+    planted["accepted"] = planted["received"] - planted["broken"] - planted["superseded"]
+    own = rows[entity]["status"].value_counts().to_dict()
+    assert {name: own.get(name, 0) for name in ("accepted", "broken", "superseded")} == {
+        name: planted[name] for name in ("accepted", "broken", "superseded")
+    }
+    quality = table(demo_build.path, "health.data_quality")
+    totals = quality[(quality["entity"] == entity) & (quality["check_type"] == "total")]
+    found = dict(zip(totals["check_name"], totals["row_count"], strict=True))
+    assert {name: found[name] for name in planted} == planted
+
+
+@pytest.mark.parametrize("entity", DIRTY)
+def test_every_planted_dirty_row_meets_its_fate(
+    demo_build: Build, truth: dict[str, Any], entity: str
+) -> None:
+    found = table(demo_build.path, f"staging.base_{entity}").set_index("source_row")
+    for kind, dirt in truth["dirt"][entity].items():
+        own = found.loc[dirt["rows"]]
+        assert len(own) == dirt["count"]
+        is_blanked = dirt["expected"] == "blanked"
+        if dirt["expected"] == "accepted":
+            # Of several deliveries of one key an oddly written one may be the earlier.
+            assert set(own["row_status"]) <= {"accepted", "superseded"}, kind
+        else:
+            assert set(own["row_status"]) == {"accepted" if is_blanked else dirt["expected"]}, kind
+        if dirt["expected"] in ("broken", "blanked"):
+            named = own["blanked_columns" if is_blanked else "broken_rules"]
+            assert all(dirt["rule"] in names.split("|") for names in named), kind
+
+
+@pytest.mark.parametrize("entity", KEYS)
+def test_only_planted_rules_break_rows_or_blank_columns(
+    demo_build: Build, truth: dict[str, Any], entity: str
+) -> None:
+    planted: dict[tuple[str, str], int] = {}
+    for dirt in truth["dirt"].get(entity, {}).values():
+        kind = {"broken": "rule", "blanked": "blanked"}.get(dirt["expected"])
+        if kind:
+            planted[kind, dirt["rule"]] = planted.get((kind, dirt["rule"]), 0) + dirt["count"]
+    # Below zero impressions any click is one above them, too.
+    both = ("rule", "clicks_above_impressions")
+    if both in planted:
+        planted[both] += planted["rule", "negative_impressions"]
+    quality = table(demo_build.path, "health.data_quality")
+    own = quality[(quality["entity"] == entity) & quality["check_type"].isin(["rule", "blanked"])]
+    found = {(row["check_type"], row["check_name"]): row["row_count"] for _, row in own.iterrows()}
+    assert found == planted
+
+
+def test_broken_and_superseded_rows_are_in_quarantine_and_nowhere_else(
+    demo_build: Build, rows: dict[str, pd.DataFrame]
+) -> None:
+    found = table(demo_build.path, "quarantine.rejected_rows")
+    counts = found.groupby(["entity", "row_status"]).size().to_dict()
+    expected = {
+        (entity, status): count
+        for entity, frame in rows.items()
+        for status, count in frame["status"].value_counts().to_dict().items()
+        if status != "accepted"
+    }
+    assert counts == expected
+
+
+# --- features and segments ---
+
+
+def assert_features(path: Path, expected: pd.DataFrame) -> None:
+    amounts = [
+        "monthly_income",
+        "account_balance",
+        "loyalty_score",
+        "deposit_amount",
+        "withdrawal_amount",
+        "digital_minutes",
+    ]
+    frame = expected.reset_index()
+    for name in amounts:
+        frame[name] = [None if pd.isna(x) else Decimal(int(x)) / 100 for x in frame[name]]
+    frame["joined_on"] = [None if pd.isna(day) else day.date() for day in frame["joined_on"]]
+    whole = [name for name in frame if name.endswith(("_count", "_days", "_years"))]
+    for name in [*whole, "days_since_transaction"]:
+        frame[name] = frame[name].astype("Int64").astype(object)
+    attributes = ("gender", "marital_status", "education", "job", "region")
+    assert_rows(
+        table(path, "intermediate.int_customer_features"),
+        ["customer_id"],
+        frame.to_dict("records"),
+        but=attributes,
+    )
+
+
+def test_customer_features(demo_build: Build, rows: dict[str, pd.DataFrame]) -> None:
+    assert_features(demo_build.path, features(rows, AS_OF))
+
+
+def test_segments_hold_every_accepted_customer_once(
+    rows: dict[str, pd.DataFrame], segment_of: pd.Series, mart: Callable[[str], pd.DataFrame]
+) -> None:
+    customers = sorted(accepted(rows["customers"])["customer_id"])
+    assert segment_of.index.tolist() == customers
+    found = mart("segments")
+    sizes = segment_of.value_counts()
+    assert found.set_index("segment_id")["entity_count"].to_dict() == sizes.to_dict()
+    shares = found.set_index("segment_id")["segment_share"]
+    assert all(is_same(shares[s], float(sizes[s] / len(customers))) for s in sizes.index)
+
+
+def test_segment_profiles(
+    rows: dict[str, pd.DataFrame], segment_of: pd.Series, mart: Callable[[str], pd.DataFrame]
+) -> None:
+    variables = yaml.safe_load((PROJECT / "dbt_project.yml").read_text(encoding="utf-8"))["vars"]
+    inputs = variables["segmentations"][0]["features"]
+    values = features(rows, AS_OF)
+    in_cents = ("monthly_income", "account_balance", "loyalty_score", "_amount")
+    expected = []
+    for position, feature in enumerate(inputs, start=1):
+        name = feature["name"]
+        column = values[name].astype("Float64") / (100 if name.endswith(in_cents) else 1)
+        everybody = column.dropna().to_numpy(dtype=float)
+        for segment, own in column.groupby(segment_of):
+            present = own.dropna().to_numpy(dtype=float)
+            p25, median, p75 = np.percentile(present, [25, 50, 75])
+            mean, population = float(present.mean()), float(everybody.mean())
+            expected.append(
+                {
+                    "segment_id": segment,
+                    "feature": name,
+                    "feature_position": position,
+                    "entity_count": len(own),
+                    "value_count": len(present),
+                    "mean_value": mean,
+                    "median_value": median,
+                    "p25_value": p25,
+                    "p75_value": p75,
+                    "population_mean": population,
+                    "standardised_difference": (mean - population) / float(everybody.std(ddof=1)),
+                }
+            )
+    assert_rows(mart("segment_profiles"), ["segment_id", "feature"], expected, but=NAMES)
+
+
+# --- engagement ---
+
+
+def reached(rows: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """One row per adult reached and channel in the window."""
+    customers = accepted(rows["customers"])
+    is_minor = (AS_OF.year - customers["birth_year"] < ADULT).fillna(False)
+    adults = customers["customer_id"][~is_minor]
+    frame = accepted(rows["campaign_engagements"])
+    frame = frame[
+        (frame["occurred_on"] > AS_OF - WINDOW)
+        & ~frame["is_holdout"].astype(bool)
+        & frame["customer_id"].isin(adults)
+    ]
+    channels = pd.read_csv(SEEDS / "channels.csv").set_index("channel")["has_opens"]
+    has_opens = frame["channel"].map(channels).fillna(False).astype(bool)
+    frame = frame.assign(
+        openable=frame["impressions"].where(has_opens, 0), opens=frame["opens"].where(has_opens)
+    )
+    names = ["impressions", "openable", "opens", "clicks", "conversions"]
+    summed = frame.groupby(["customer_id", "channel"])[names].sum(min_count=1)
+    summed["openable"] = summed["openable"].fillna(0)
+    return summed[summed["impressions"] > 0].reset_index()
+
+
+def engagement_row(own: pd.DataFrame, customer_count: int) -> Row:
+    """Expected sums and rates of one cell; `own` has one row per customer reached."""
+    n = len(own)
+    impressions, clicks, openable, opens = (
+        own[name].fillna(0).to_numpy(dtype=float)
+        for name in ("impressions", "clicks", "openable", "opens")
+    )
+    has_opens = bool(own["opens"].notna().any())
+    opened = openable > 0
+    ctrs = clicks / impressions
+    converted = int((own["conversions"] > 0).sum())
+    ctr = float(clicks.sum() / impressions.sum())
+    row: Row = {
+        "customer_count": customer_count,
+        "reached_customer_count": n,
+        "impression_count": int(impressions.sum()),
+        "openable_impression_count": int(openable.sum()),
+        "open_count": int(opens.sum()) if has_opens else None,
+        "click_count": int(clicks.sum()),
+        "conversion_count": int(own["conversions"].sum()),
+        "openable_customer_count": int(opened.sum()),
+        "converted_customer_count": converted,
+        "impressions_squared": float(impressions @ impressions),
+        "openable_impressions_squared": float(openable @ openable),
+        "opens_squared": float(opens @ opens) if has_opens else None,
+        "clicks_squared": float(clicks @ clicks),
+        "clicks_times_impressions": float(clicks @ impressions),
+        "opens_times_openable_impressions": float(opens @ openable) if has_opens else None,
+        "customer_ctr_sum": float(ctrs.sum()),
+        "customer_ctr_squared": float(ctrs @ ctrs),
+        "is_small_cell": n < 200 or clicks.sum() < 20,
+        **named("ctr", ctr, around(ctr, ratio_error(clicks, impressions), 1)),
+        **named(
+            "mean_customer_ctr", float(ctrs.mean()), around(float(ctrs.mean()), mean_error(ctrs), 1)
+        ),
+        **named("conversion_rate", converted / n, wilson(converted, n)),
+        "open_rate": None,
+        "open_rate_low": None,
+        "open_rate_high": None,
+    }
+    if has_opens:
+        rate = float(opens.sum() / openable.sum())
+        error = ratio_error(opens[opened], openable[opened])
+        row |= named("open_rate", rate, around(rate, error, 1))
+    return row
+
+
+def test_segment_engagement(
+    rows: dict[str, pd.DataFrame], segment_of: pd.Series, mart: Callable[[str], pd.DataFrame]
+) -> None:
+    names = ["impressions", "openable", "opens", "clicks", "conversions"]
+    customers = reached(rows).groupby("customer_id")[names].sum(min_count=1)
+    sizes = segment_of.value_counts()
+    expected = [
+        {"segment_id": segment, **engagement_row(own, int(sizes[segment]))}
+        for segment, own in customers.groupby(segment_of)
+    ]
+    assert_rows(mart("segment_engagement"), ["segment_id"], expected, but=NAMES)
+
+
+def test_segment_channel_engagement(
+    rows: dict[str, pd.DataFrame], segment_of: pd.Series, mart: Callable[[str], pd.DataFrame]
+) -> None:
+    customers = reached(rows)
+    sizes = segment_of.value_counts()
+    cells = customers.groupby([customers["customer_id"].map(segment_of), "channel"])
+    expected = [
+        {"segment_id": segment, "channel": channel, **engagement_row(own, int(sizes[segment]))}
+        for (segment, channel), own in cells
+    ]
+    found = mart("segment_channel_engagement")
+    assert_rows(found, ["segment_id", "channel"], expected, but=NAMES)
+    has_open_rate = found.groupby("channel")["open_rate"].agg(lambda rates: rates.notna().all())
+    assert has_open_rate.to_dict() == {
+        "email": True,
+        "facebook": False,
+        "instagram": False,
+        "twitter": False,
+    }
+
+
+# --- products and digital use ---
+
+
+def test_segment_product_ownership(
+    rows: dict[str, pd.DataFrame], segment_of: pd.Series, mart: Callable[[str], pd.DataFrame]
+) -> None:
+    holdings = accepted(rows["product_holdings"])
+    segment = holdings["customer_id"].map(segment_of)
+    is_held = holdings["closed_on"].isna() | (holdings["closed_on"] > AS_OF)
+    is_bought = holdings["opened_on"] > AS_OF - WINDOW
+    expected = []
+    for segment_id, size in segment_of.value_counts().items():
+        for product in sorted(set(holdings["product"])):
+            own = (segment == segment_id) & (holdings["product"] == product)
+            holders = holdings["customer_id"][own & is_held].nunique()
+            buyers = holdings["customer_id"][own & is_bought].nunique()
+            expected.append(
+                {
+                    "segment_id": segment_id,
+                    "product": product,
+                    "customer_count": size,
+                    "holder_count": holders,
+                    "buyer_count": buyers,
+                    **named("ownership_rate", holders / size, wilson(holders, size)),
+                    **named("purchase_rate", buyers / size, wilson(buyers, size)),
+                    "is_small_cell": size < 200 or holders < 20,
+                }
+            )
+    found = mart("segment_product_ownership")
+    assert_rows(found, ["segment_id", "product"], expected, but=NAMES)
+
+
+def test_segment_digital_usage(
+    rows: dict[str, pd.DataFrame], segment_of: pd.Series, mart: Callable[[str], pd.DataFrame]
+) -> None:
+    sessions = accepted(rows["digital_sessions"])
+    used = used_touchpoints(sessions[sessions["used_on"] > AS_OF - WINDOW])
+    expected = []
+    for touchpoint, own in used.groupby("touchpoint"):
+        by_customer = own.set_index("customer_id")
+        for segment_id, customers in segment_of.groupby(segment_of):
+            everybody = by_customer[["session_count", "minutes"]].reindex(
+                customers.index, fill_value=0
+            )
+            n = len(customers)
+            counts = everybody["session_count"].to_numpy(dtype=float)
+            minutes = everybody["minutes"].to_numpy(dtype=float) / 100
+            users = int((counts > 0).sum())
+            expected.append(
+                {
+                    "segment_id": segment_id,
+                    "touchpoint": touchpoint,
+                    "customer_count": n,
+                    "user_count": users,
+                    "session_count": int(counts.sum()),
+                    "minutes": Decimal(int(everybody["minutes"].sum())) / 100,
+                    "sessions_squared": float(counts @ counts),
+                    "minutes_squared": float(minutes @ minutes),
+                    **named("usage_rate", users / n, wilson(users, n)),
+                    **named(
+                        "sessions_per_customer",
+                        float(counts.mean()),
+                        around(float(counts.mean()), mean_error(counts)),
+                    ),
+                    **named(
+                        "minutes_per_customer",
+                        float(minutes.mean()),
+                        around(float(minutes.mean()), mean_error(minutes)),
+                    ),
+                    "is_small_cell": n < 200 or users < 20,
+                }
+            )
+    found = mart("segment_digital_usage")
+    assert_rows(found, ["segment_id", "touchpoint"], expected, but=NAMES)
+
+
+# --- transactions ---
+
+
+def variation(values: np.ndarray) -> float | None:
+    return float(np.std(values, ddof=1) / values.mean()) if len(values) > 1 else None
+
+
+def transaction_row(transactions: pd.DataFrame, customers: pd.Index) -> Row:
+    """Expected figures of one cell: its transactions, and all customers it stands for."""
+    own = transactions.groupby("customer_id")["amount"].agg(["size", "sum"])
+    own = own.reindex(customers, fill_value=0)
+    counts = own["size"].to_numpy(dtype=float)
+    totals = own["sum"].to_numpy(dtype=float) / 100
+    is_active = counts > 0
+    amounts = transactions["amount"].to_numpy(dtype=float) / 100
+    means = totals[is_active] / counts[is_active]
+    n, active = len(counts), int(is_active.sum())
+    per_transaction = float(totals.sum() / counts.sum())
+    row: Row = {
+        "customer_count": n,
+        "active_customer_count": active,
+        "transaction_count": int(counts.sum()),
+        "total_amount": Decimal(int(transactions["amount"].sum())) / 100,
+        "counts_squared": float(counts @ counts),
+        "amounts_squared": float(totals @ totals),
+        "amounts_times_counts": float(totals @ counts),
+        "transaction_amounts_squared": float(amounts @ amounts),
+        "count_total_rank_correlation": rank_correlation(counts[is_active], totals[is_active]),
+        "count_mean_rank_correlation": rank_correlation(counts[is_active], means),
+        "amount_per_customer_cv": variation(totals),
+        "amount_per_active_customer_cv": variation(totals[is_active]),
+        "amount_per_transaction_cv": variation(amounts),
+        **quartiles("amount_per_customer", totals),
+        **quartiles("amount_per_active_customer", totals[is_active]),
+        **quartiles("amount_per_transaction", amounts),
+        **named(
+            "amount_per_transaction",
+            per_transaction,
+            around(per_transaction, ratio_error(totals, counts)),
+        ),
+        "is_small_cell": n < 200 or active < 20,
+    }
+    for name, values in {
+        "transactions_per_customer": counts,
+        "amount_per_customer": totals,
+        "amount_per_active_customer": totals[is_active],
+    }.items():
+        mean = float(values.mean())
+        row |= named(name, mean, around(mean, mean_error(values)))
+    return row
+
+
+def rank_correlation(left: np.ndarray, right: np.ndarray) -> float | None:
+    if len(set(left)) < 2 or len(set(right)) < 2:
+        return None
+    return float(stats.spearmanr(left, right).statistic)
+
+
+def test_segment_transactions(
+    rows: dict[str, pd.DataFrame], segment_of: pd.Series, mart: Callable[[str], pd.DataFrame]
+) -> None:
+    frame = accepted(rows["transactions"])
+    frame = frame[frame["transacted_on"] > AS_OF - WINDOW]
+    cells = frame.groupby([frame["customer_id"].map(segment_of), "transaction_type"])
+    expected = [
+        {
+            "segment_id": segment,
+            "transaction_type": kind,
+            **transaction_row(own, segment_of.index[segment_of == segment]),
+        }
+        for (segment, kind), own in cells
+    ]
+    assert len(expected) == 16
+    found = mart("segment_transactions")
+    assert_rows(found, ["segment_id", "transaction_type"], expected, but=NAMES)
+    median = found.set_index(["segment_id", "transaction_type"])["amount_per_customer_median"]
+    assert (median == 0).any(), "no cell shows that customers without a transaction count as zeros"
+
+
+def test_segment_month_transactions(
+    rows: dict[str, pd.DataFrame], segment_of: pd.Series, mart: Callable[[str], pd.DataFrame]
+) -> None:
+    frame = accepted(rows["transactions"])
+    month_of = frame["transacted_on"].dt.to_period("M")
+    joined_on = accepted(rows["customers"]).set_index("customer_id")["joined_on"]
+    months = [pd.Period(month) for month in ("2025-01", "2025-08", "2026-06")]
+    expected = []
+    for month in months:
+        joined = joined_on.index[~(joined_on > month.end_time)]
+        own_month = frame[month_of == month]
+        denominator = segment_of[segment_of.index.isin([*joined, *own_month["customer_id"]])]
+        cells = own_month.groupby([own_month["customer_id"].map(segment_of), "transaction_type"])
+        expected += [
+            {
+                "segment_id": segment,
+                "transaction_type": kind,
+                "month_starts_on": month.start_time.date(),
+                **transaction_row(own, denominator.index[denominator == segment]),
+            }
+            for (segment, kind), own in cells
+        ]
+    assert len(expected) == 48
+    found = mart("segment_month_transactions")
+    assert sorted(set(found["month_starts_on"])) == [
+        month.start_time.date() for month in pd.period_range("2025-01", "2026-06", freq="M")
+    ]
+    shown = found[found["month_starts_on"].isin({row["month_starts_on"] for row in expected})]
+    keys = ["segment_id", "transaction_type", "month_starts_on"]
+    assert_rows(shown, keys, expected, but=NAMES)
+    sizes = found[found["transaction_type"] == "deposit"].groupby("month_starts_on")[
+        "customer_count"
+    ]
+    assert sizes.sum().iloc[0] < sizes.sum().iloc[-1], "nobody joins in the months of the demo"
+
+
+# --- the same numbers every time ---
+
+
+def mart_names(path: Path) -> list[str]:
+    with duckdb.connect(str(path), read_only=True) as connection:
+        return [
+            f"{schema}.{name}"
+            for schema, name in connection.execute(
+                "select table_schema, table_name from information_schema.tables "
+                "where table_schema in ('marts', 'customers', 'health') order by all"
+            ).fetchall()
+        ]
+
+
+def test_second_build_on_one_thread_gives_the_same_marts(
+    demo_build: Build, build_demo: Callable[..., Build]
+) -> None:
+    again = build_demo("--threads", "1", target="prod")
+    names = mart_names(demo_build.path)
+    assert mart_names(again.path) == names
+    assert len(names) >= 12
+    for name in names:
+        first, second = table(demo_build.path, name), table(again.path, name)
+        keys = [
+            column
+            for column in first
+            if not any(isinstance(value, float) for value in first[column])
+        ]
+        assert list(first) == list(second), name
+        first = first.sort_values(keys, key=lambda column: column.map(repr))
+        second = second.sort_values(keys, key=lambda column: column.map(repr))
+        wrong = [
+            (name, column, left, right)
+            for column in first
+            for left, right in zip(first[column], second[column], strict=True)
+            if not (left is right is None or is_same(right, left))
+        ]
+        assert not wrong, wrong[:5]
+
+
+@pytest.fixture(scope="module")
+def earlier_build(build_demo: Callable[..., Build]) -> Build:
+    return build_demo(AS_OF=str(EARLIER.date()))
+
+
+@pytest.fixture(scope="module")
+def earlier_rows() -> dict[str, pd.DataFrame]:
+    return decided_rows(EARLIER)
+
+
+def test_build_as_of_an_earlier_day_uses_what_was_known_by_then(
+    earlier_build: Build, earlier_rows: dict[str, pd.DataFrame], rows: dict[str, pd.DataFrame]
+) -> None:
+    latest = accepted(rows["customers"]).set_index("customer_id")
+    then = accepted(earlier_rows["customers"]).set_index("customer_id")
+    both = then.index.intersection(latest.index)
+    assert (then.loc[both, "updated_at"] < latest.loc[both, "updated_at"]).any(), (
+        "no customer has a version that came later"
+    )
+    found = table(earlier_build.path, "staging.as_of")
+    assert found["as_of_on"].tolist() == [date(2026, 3, 31)]
+    assert found["as_of_method"].tolist() == ["given"]
+    assert_features(earlier_build.path, features(earlier_rows, EARLIER))
+
+
+@pytest.mark.parametrize("entity", KEYS)
+def test_rows_later_than_an_earlier_as_of_date_are_broken(
+    earlier_build: Build, earlier_rows: dict[str, pd.DataFrame], entity: str
+) -> None:
+    found = table(earlier_build.path, f"staging.base_{entity}").sort_values("source_row")
+    assert found["row_status"].tolist() == earlier_rows[entity]["status"].tolist()
+
+
+def test_no_mart_knows_a_month_after_an_earlier_as_of_date(earlier_build: Build) -> None:
+    months = table(earlier_build.path, "marts.segment_month_transactions")["month_starts_on"]
+    assert months.max() == date(2026, 3, 1)
+
+
+# --- segments do not depend on the seed of the fit ---
+
+
+def test_ten_random_seeds_give_one_segmentation_which_is_the_planted_one(
+    demo_build: Build, truth: dict[str, Any]
+) -> None:
+    inputs = table(demo_build.path, "segments.segmentation_inputs")
+    columns = [name for name in inputs if name.startswith("value_")]
+    inputs[columns] = inputs[columns].astype("float64")
+    personas = pd.read_csv(SEEDS / "personas.csv")
+    variables = yaml.safe_load((PROJECT / "dbt_project.yml").read_text(encoding="utf-8"))["vars"]
+    spec = variables["segmentations"][0]
+    width = len(spec["features"])
+    values = inputs[columns[:width]].to_numpy(dtype=float)
+    planted = [int(truth["groups"]["of_customers"][int(c[1:]) - 1]) for c in inputs["entity_id"]]
+
+    labels, names = [], []
+    for seed in range(10):
+        with threadpool_limits(1):
+            fit = fit_missing(
+                [spec],
+                inputs,
+                personas,
+                pd.DataFrame(),
+                refit=[],
+                as_of_on=AS_OF.date(),
+                random_seed=seed,
+            )
+        assert fit["random_seed"].unique().tolist() == [seed]
+        by_feature = fit.drop_duplicates("feature_position").sort_values("feature_position")
+        filled = np.where(np.isnan(values), by_feature["fill_value"].to_numpy(), values)
+        rows = (filled - by_feature["shift"].to_numpy()) / by_feature["scale"].to_numpy()
+        centres = fit.pivot(index="segment_id", columns="feature_position", values="centre")
+        distances = ((rows[:, np.newaxis] - centres.to_numpy()[np.newaxis]) ** 2).sum(axis=2)
+        labels.append(centres.index.to_numpy()[distances.argmin(axis=1)])
+        named_segments = name_segments(
+            fit, personas, minimum_match=variables["persona_minimum_match"]
+        )
+        names.append(
+            dict(zip(named_segments["segment_id"], named_segments["segment_name"], strict=True))
+        )
+
+    assert min(adjusted_rand_score(*pair) for pair in combinations(labels, 2)) >= 0.99
+    assert min(adjusted_rand_score(label, planted) for label in labels) >= 0.90
+    assert all(name == names[0] for name in names)
+    # Not only the groups but their ids are the same, whatever order k-means found them in.
+    assert min(np.mean(label == labels[0]) for label in labels) > 0.99
+    assert sorted(names[0].values()) == sorted(truth["groups"]["names"])
+    found = table(demo_build.path, "marts.segments")
+    assert dict(zip(found["segment_id"], found["segment_name"], strict=True)) == names[0]
