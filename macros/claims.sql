@@ -42,6 +42,7 @@
         {'mart': 'segment_product_purchase_association', 'metric': 'purchase_difference', 'unit': 'share', 'raw_columns': holdings},
         {'mart': 'segment_transactions', 'metric': 'count_total_rank_correlation', 'unit': 'number', 'raw_columns': amounts, 'needs_real_rows': true},
         {'mart': 'segment_transactions', 'metric': 'count_mean_rank_correlation', 'unit': 'number', 'raw_columns': amounts, 'needs_real_rows': true},
+        {'mart': 'segment_transactions', 'metric': 'amount_per_transaction_cv', 'unit': 'number', 'raw_columns': amounts, 'needs_real_rows': true},
         {'mart': 'channel_order_agreement', 'metric': 'order', 'unit': 'number',
          'raw_columns': ['campaign_engagements.clicks', 'campaign_engagements.impressions']},
         {'mart': 'variation_shares', 'metric': 'share', 'unit': 'share',

@@ -30,12 +30,12 @@ final as (
                 then 'claim_type ' || claims.claim_type || ' is none of {{ claim_types() | join(', ') }}'
             when claims.segment is not null and own.segment_id is null
                 then 'segment ' || claims.segment || ' is no segment of ' || claims.segmentation || ' and no label'
-            when claims.compared_with <> 'rest' and other.segment_id is null
+            when claims.segment is not null and claims.compared_with <> 'rest' and other.segment_id is null
                 then 'compared_with ' || claims.compared_with || ' is no segment of ' || claims.segmentation || ', no label and not rest'
             when claims.claim_type <> 'explanation' and coalesce(claims.mart, claims.metric) is not null and questions.metric is null
                 then 'there is no figure ' || coalesce(claims.metric, '(none)') || ' in a mart ' || coalesce(claims.mart, '(none)')
-            when claims.claim_type in ('more_than', 'less_than') and (claims.segment is null or claims.compared_with is null)
-                then claims.claim_type || ' needs a segment and what it is compared_with'
+            when claims.claim_type in ('more_than', 'less_than') and claims.compared_with is null
+                then claims.claim_type || ' needs what it is compared_with'
             when claims.claim_type in ('highest', 'lowest') and claims.segment is null
                 then claims.claim_type || ' needs a segment'
             when claims.claim_type = 'about' and (claims.figure is null or claims.tolerance is null)
