@@ -2,7 +2,10 @@
     {#- AS_OF as an ISO date, or '' where the data decide. -#}
     {% set given = env_var('AS_OF', '').strip() %}
     {% if given %}
-        {% if not modules.re.fullmatch('[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])', given) %}
+        {% set found = modules.re.fullmatch('([12][0-9]{3})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])', given) %}
+        {#- The 31st of a shorter month lies in the next one. -#}
+        {% if not found or (modules.datetime.date(found[1] | int, found[2] | int, 1)
+            + modules.datetime.timedelta(days=(found[3] | int) - 1)).isoformat() != given %}
             {{ exceptions.raise_compiler_error('AS_OF is ' ~ given ~ ', which is no date; write it as YYYY-MM-DD.') }}
         {% endif %}
     {% endif %}

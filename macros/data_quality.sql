@@ -24,15 +24,30 @@
 {% endmacro %}
 
 
+{% macro is_broken_now(name) -%}
+    {#- A broken row that counts towards the limit. With AS_OF given, what is later does not, nor what belongs to
+        customers who joined later: it was asked to be left out. -#}
+    row_status = 'broken'
+    {%- if given_as_of() %}
+        and broken_rules not like '%future_date%'
+        {%- if 'customer_id' in contract_columns(name) %}
+        and not (
+            broken_rules like '%unknown_customer%'
+            and customer_id in (select customer_id from {{ ref('base_customers') }} where broken_rules like '%future_date%')
+        )
+        {%- endif %}
+    {%- endif %}
+{%- endmacro %}
+
+
 {% macro stop_at_broken_rows() %}
-    {#- A build with too many broken rows of one entity is not to be trusted (var broken_share_limit). With AS_OF
-        given, rows that are broken only because they are later do not count: they were asked to be left out. -#}
+    {#- A build with too many broken rows of one entity is not to be trusted (var broken_share_limit). The first entity
+        over it is named: without its rows those of later ones break too. -#}
     {% if execute and not flags.EMPTY %}
         {% set counted = [] %}
         {% for name in raw_names() %}
             {% do counted.append(
-                "select '" ~ name ~ "' as entity, count(*) as received_count, count(case when row_status = 'broken'"
-                ~ (" and broken_rules <> 'future_date'" if given_as_of() else '')
+                'select ' ~ loop.index ~ " as position, '" ~ name ~ "' as entity, count(*) as received_count, count(case when " ~ is_broken_now(name)
                 ~ ' then 1 end) as broken_count from ' ~ ref('base_' ~ name)) %}
         {% endfor %}
         {% set over_limit %}
@@ -41,7 +56,7 @@
             inner join {{ this }} as rules using (entity)
             where rules.check_type = 'rule'
                 and broken_count > {{ var('broken_share_limit') }} * received_count
-            order by entity, rules.row_count desc, rules.check_name
+            order by position, rules.row_count desc, rules.check_name
         {% endset %}
         {% set rows = run_query(over_limit).rows %}
         {% if rows %}
@@ -52,7 +67,8 @@
             {{ exceptions.raise_compiler_error(
                 rows[0][0] ~ ': ' ~ rows[0][1] ~ ' of ' ~ rows[0][2] ~ ' rows are broken, more than the limit of '
                 ~ '%g' % (100 * var('broken_share_limit')) ~ ' % (broken_share_limit); most by ' ~ worst | join(', ')
-                ~ '. Mend the file; quarantine.rejected_rows holds every row.') }}
+                ~ ('. Mend the file, or set RAW_FORMAT to its encoding and delimiter' if rows[0][3] == 'malformed_line' else '. Mend the file')
+                ~ '; quarantine.rejected_rows holds every row.') }}
         {% endif %}
     {% endif %}
 {% endmacro %}

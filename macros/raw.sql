@@ -54,13 +54,24 @@
     {% endfor %}
     {% set format = dict(known, **given) %}
     {% if format.delimiter == 'tab' %}{% do format.update({'delimiter': '\t'}) %}{% endif %}
-    {% if format.delimiter | length != 1 %}
-        {{ exceptions.raise_compiler_error('RAW_FORMAT gives a delimiter of several characters; use one, or the word tab.') }}
+    {% if format.delimiter | length != 1 or format.delimiter in '"\r\n' %}
+        {{ exceptions.raise_compiler_error(
+            'RAW_FORMAT gives the delimiter ' ~ format.delimiter ~ '; use one character, not a quote or a line end, or the word tab.') }}
     {% endif %}
     {% if format.decimal not in ('.', ',') %}
         {{ exceptions.raise_compiler_error('RAW_FORMAT gives the decimal mark ' ~ format.decimal ~ '; use "." or ",".') }}
     {% endif %}
+    {% for key in ['date', 'timestamp'] if format[key] != 'iso' and not modules.re.fullmatch(strptime_pattern(), format[key]) %}
+        {{ exceptions.raise_compiler_error(
+            'RAW_FORMAT gives the ' ~ key ~ ' format ' ~ format[key] ~ '; write it with %Y or %y, %m, %d, %H, %M, %S, such as "%d.%m.%Y", or iso.') }}
+    {% endfor %}
     {{ return(format) }}
+{% endmacro %}
+
+
+{% macro strptime_pattern() %}
+    {#- A date format: known specifiers only, and a year among them. -#}
+    {{ return('(?=.*%-?[Yy])([^%]|%-?[aAbBdfgHIjmMpSyYzZ%])+') }}
 {% endmacro %}
 
 
@@ -76,63 +87,78 @@
 
 
 {% macro raw_source(name) %}
-    {#- What is there for one raw file: {kind: seed|csv|parquet|missing, parts: [{path, columns}], types,
-        received, missing, ignored}. Stops the build where a required file or column is missing. -#}
+    {#- What is there for one raw file: {kind: seed|csv|parquet|missing, label, parts: [{paths, header, label}],
+        expected, types: {column: as written}, received, missing, ignored, lacking: {column: the part without it}}.
+        A column that one part lacks is missing. Stops the build where a required file or column is missing. -#}
     {% set folder = raw_folder() %}
+    {% set expected = contract_columns(name) %}
     {% if folder %}
         {% set source = adapter.dispatch('raw_files', 'segmart')(name, folder) %}
     {% else %}
-        {% set source = {'kind': 'seed', 'label': 'seeds/raw_' ~ name ~ '.csv', 'parts': [], 'types': {}} %}
-        {% for column in adapter.get_columns_in_relation(ref('raw_' ~ name)) %}
-            {% do source.types.update({column.name | lower: column.name}) %}
-        {% endfor %}
+        {% set header = adapter.get_columns_in_relation(ref('raw_' ~ name)) | map(attribute='name') | list %}
         {#- Not loaded yet (docs, lint): the seed is what the contract says. -#}
-        {% if not source.types %}
-            {% for column in contract_columns(name) %}{% do source.types.update({column: column}) %}{% endfor %}
-        {% endif %}
+        {% set label = 'seeds/raw_' ~ name ~ '.csv' %}
+        {% set source = {'kind': 'seed', 'label': label, 'parts': [{'paths': [], 'header': header or expected | list, 'label': label}]} %}
     {% endif %}
-    {% set expected = contract_columns(name) %}
+    {% set types = {} %}
+    {% set lacking = {} %}
+    {% for part in source.parts %}
+        {% set names = part.header | map('lower') | map('trim') | list %}
+        {% for column in names %}{% do types.update({column: part.header[loop.index0]}) %}{% endfor %}
+        {% for column in expected if column not in names %}{% do lacking.setdefault(column, part) %}{% endfor %}
+    {% endfor %}
     {% do source.update({
         'name': name,
         'expected': expected,
-        'received': expected | select('in', source.types) | list,
-        'missing': expected | reject('in', source.types) | list,
-        'ignored': source.types | reject('in', expected) | list,
+        'types': types,
+        'lacking': lacking,
+        'received': expected | select('in', types) | reject('in', lacking) | list,
+        'missing': expected | select('in', lacking) | list,
+        'ignored': types | reject('in', expected) | list,
     }) %}
+    {% if source.kind == 'missing' %}{% do stop_at_missing_file(source) %}{% endif %}
     {% do stop_at_missing_columns(source) %}
     {{ return(source) }}
 {% endmacro %}
 
 
-{% macro stop_at_missing_columns(source) %}
-    {% if source.kind == 'missing' %}
-        {% if source.name == 'customers' %}
-            {{ exceptions.raise_compiler_error(
-                'RAW_DATA (' ~ raw_folder() ~ ') holds no customers.csv, customers.parquet or folder customers with parts; '
-                ~ 'this file is required.') }}
-        {% endif %}
-        {% set needed = [] %}
-    {% else %}
-        {% set needed = source.missing | select('in', required_of(source.expected)) | list %}
-        {% if needed %}
-            {{ exceptions.raise_compiler_error(
-                source.label ~ ' has no column ' ~ needed | join(', ') ~ '; it has '
-                ~ (source.types.values() | map('string') | join(', '))[:200]
-                ~ '. If that is one name, the delimiter is another: set RAW_FORMAT.') }}
-        {% endif %}
+{% macro stop_at_missing_file(source) %}
+    {% set names = source.name ~ '.csv, ' ~ source.name ~ '.parquet or folder ' ~ source.name ~ ' with parts' %}
+    {% if source.name == 'customers' %}
+        {{ exceptions.raise_compiler_error('RAW_DATA (' ~ raw_folder() ~ ') holds no ' ~ names ~ '; this file is required.') }}
     {% endif %}
+    {% if published_columns(source.name) %}
+        {{ exceptions.raise_compiler_error(
+            'RAW_DATA (' ~ raw_folder() ~ ') holds no ' ~ names ~ ', which the last published build had; hand it in, or, '
+            ~ 'if it is gone for good, set SEGMART_DROPPED=' ~ source.name ~ '.') }}
+    {% endif %}
+{% endmacro %}
+
+
+{% macro stop_at_missing_columns(source) %}
+    {% set required = required_of(source.expected) %}
+    {% for column in source.missing if column in required %}
+        {% set part = source.lacking[column] %}
+        {{ exceptions.raise_compiler_error(
+            part.label ~ ' has no column ' ~ (source.missing | select('in', required) | join(', ')) ~ '; it has '
+            ~ (part.header | join(', '))[:200]
+            ~ '. If that is one name, the delimiter is another: set RAW_FORMAT.') }}
+    {% endfor %}
+    {% set running = active_segmentations() if source.missing else [] %}
+    {% set published = published_columns(source.name) if source.missing else [] %}
     {% for column in source.missing %}
+        {% set label = source.lacking[column].label %}
         {% set raw_column = source.name ~ '.' ~ column %}
-        {% for segmentation in active_segmentations() %}
+        {% for segmentation in running %}
             {% for feature in segmentation.get('features', []) if raw_column in feature_raw_columns(feature.name) %}
                 {{ exceptions.raise_compiler_error(
-                    source.label ~ ' has no column ' ~ column ~ ', which the segmentation ' ~ segmentation.name
+                    label ~ ' has no column ' ~ column ~ ', which the segmentation ' ~ segmentation.name
                     ~ ' uses for ' ~ feature.name ~ '; hand the column in, or change the specification.') }}
             {% endfor %}
         {% endfor %}
-        {% if raw_column in published_columns() %}
+        {% if column in published %}
             {{ exceptions.raise_compiler_error(
-                source.label ~ ' has no column ' ~ column ~ ', which the last published build had; '
+                label ~ ' has no column ' ~ column ~ ', which the last published build had; '
                 ~ 'if it was renamed, name it as before; if it is gone for good, set SEGMART_DROPPED='
                 ~ raw_column ~ '.') }}
         {% endif %}
@@ -147,14 +173,15 @@
 {% endmacro %}
 
 
-{% macro published_columns() %}
-    {#- The raw columns of the last published build (file.column), less those given up by SEGMART_DROPPED. -#}
+{% macro published_columns(name) %}
+    {#- The columns a raw file had in the last published build, less those (or the file) given up by SEGMART_DROPPED. -#}
     {% set path = target.path | replace('warehouse.duckdb', 'published_columns.csv') %}
     {% set columns = [] %}
-    {% if run_query("select file from glob(" ~ quoted(path) ~ ")").rows | length %}
-        {% set dropped = env_var('SEGMART_DROPPED', '').split(',') %}
-        {% for row in run_query("select entity || '.' || column_name from read_csv(" ~ quoted(path) ~ ", header = true, all_varchar = true)").rows %}
-            {% if row[0] not in dropped %}{% do columns.append(row[0]) %}{% endif %}
+    {% set dropped = env_var('SEGMART_DROPPED', '') | replace(' ', '') %}
+    {% set dropped = dropped.split(',') %}
+    {% if name not in dropped and is_file(path) %}
+        {% for row in run_query('select entity, column_name from read_csv(' ~ exact_path(path) ~ ', header = true, all_varchar = true)').rows %}
+            {% if row[0] == name and row[0] ~ '.' ~ row[1] not in dropped %}{% do columns.append(row[1]) %}{% endif %}
         {% endfor %}
     {% endif %}
     {{ return(columns) }}
@@ -167,10 +194,15 @@
     {% if not folder %}{{ return('demo') }}{% endif %}
     {% if not execute %}{{ return(folder.split('/')[-1]) }}{% endif %}
     {% set path = folder ~ '/source_name.txt' %}
-    {% if run_query('select file from glob(' ~ quoted(path) ~ ')').rows | length %}
-        {{ return(run_query('select trim(content) from read_text(' ~ quoted(path) ~ ')').rows[0][0].strip()) }}
+    {% if is_file(path) %}
+        {{ return(run_query('select content from read_text(' ~ exact_path(path) ~ ')').rows[0][0].strip()) }}
     {% endif %}
     {{ return(folder.split('/')[-1]) }}
+{% endmacro %}
+
+
+{% macro is_file(path) %}
+    {{ return(run_query('select file from glob(' ~ exact_path(path) ~ ')').rows | length > 0) }}
 {% endmacro %}
 
 

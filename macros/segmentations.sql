@@ -79,6 +79,9 @@
     {% for key in specification if key not in keys %}
         {{ stop_at_specification(name, key, 'no such key; there are ' ~ keys | join(', ')) }}
     {% endfor %}
+    {% for key in (['grain'] if is_given else ['grain', 'k', 'features']) if key not in specification %}
+        {{ stop_at_specification(name, key, 'it is missing; every specification has name, grain, k and features') }}
+    {% endfor %}
     {% set grains = [] %}
     {% for feature in var('features').values() if feature.grain not in grains %}{% do grains.append(feature.grain) %}{% endfor %}
     {% if specification.grain not in grains %}
@@ -120,6 +123,9 @@
     {% set keys = ['name', 'transform', 'missing', 'values'] %}
     {% for key in feature if key not in keys %}
         {{ stop_at_specification(name, feature.name ~ '.' ~ key, 'no such key; there are ' ~ keys | join(', ')) }}
+    {% endfor %}
+    {% for key in ['transform', 'missing'] if key not in feature %}
+        {{ stop_at_specification(name, feature.name ~ '.' ~ key, 'it is missing; every feature has name, transform and missing') }}
     {% endfor %}
     {% set raw_columns = feature_raw_columns(feature.name) %}
     {% set known = [] %}

@@ -1,8 +1,8 @@
-"""What dbt-duckdb needs of Python: a folder for the build file, and a look at CSV files.
+"""What dbt-duckdb needs of Python: a folder for the build file, and a look at raw files.
 
-Loaded by the profile. DuckDB's CSV reader is told everything it has to know (columns, delimiter,
-encoding); the functions registered here find that out, and refuse a file that cannot be read as
-text in one sentence.
+Loaded by the profile. DuckDB's readers are told everything they have to know (paths, columns,
+delimiter, encoding); the functions registered here find that out, and refuse in one sentence what
+cannot be read.
 """
 
 from __future__ import annotations
@@ -10,16 +10,17 @@ from __future__ import annotations
 import atexit
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
 from dbt.adapters.duckdb.plugins import BasePlugin
 
-from pipeline import csv_files
+from pipeline import csv_files, raw_files, sentences
 
 
 class Plugin(BasePlugin):
-    """Registers `segmart_open_csv` and `segmart_file_hash` on every connection."""
+    """Registers the `segmart_` functions on every connection."""
 
     def initialize(self, plugin_config: dict[str, object]) -> None:
         """Make the folder of the build file; DuckDB makes the file but not its folder."""
@@ -32,14 +33,38 @@ class Plugin(BasePlugin):
 
     def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
         """Register the functions that `raw()` calls."""
-        folder = self._folder
+        decoded = self._folder / "decoded"
+
+        def find_files(folder: str, name: str) -> str:
+            return _answer(
+                lambda: {"paths": [str(p) for p in raw_files.find_files(Path(folder), name)]}
+            )
+
+        def files_of(folder: str) -> str:
+            return _answer(lambda: {"paths": [str(p) for p in raw_files.files_of(Path(folder))]})
 
         def open_csv(path: str, encoding: str, delimiter: str) -> str:
-            try:
-                found = csv_files.open_csv(Path(path), encoding, delimiter, folder / "decoded")
-            except csv_files.UnreadableCsv as problem:
-                return json.dumps({"problem": str(problem)})
-            return json.dumps({"path": str(found.path), "header": found.header})
+            def look() -> dict[str, object]:
+                found = csv_files.open_csv(Path(path), encoding, delimiter, decoded)
+                return {"path": str(found.path), "header": found.header}
 
+            return _answer(look)
+
+        def open_parquet(path: str) -> str:
+            return _answer(lambda: {"path": path, "header": raw_files.parquet_columns(Path(path))})
+
+        conn.create_function("segmart_find_files", find_files)
+        conn.create_function("segmart_files_of", files_of)
         conn.create_function("segmart_open_csv", open_csv)
+        conn.create_function("segmart_open_parquet", open_parquet)
         conn.create_function("segmart_file_hash", csv_files.file_hash)
+
+
+def _answer(look: Callable[[], dict[str, object]]) -> str:
+    """What `look` found, or the sentence that says why it could not, as JSON."""
+    try:
+        return json.dumps(look())
+    except csv_files.UnreadableFile as problem:
+        return json.dumps({"problem": str(problem)})
+    except OSError as error:
+        return json.dumps({"problem": f"RAW_DATA: {sentences.of_os_error(error)}; mend that."})

@@ -46,7 +46,7 @@ _HEAD = re.compile(
 )
 _CALL_TRAIL = re.compile(r"^\s*> (?:in|called by) \S+ .*$")
 _DUCKDB_HINT = re.compile(
-    r"^\s*(?:LINE \d+:|Candidate bindings:|Did you mean|Possible solutions:|\* |\^)"
+    r"^\s*(?:LINE \d+:|Candidate bindings:|Did you mean|Possible (?:solutions|fixes):|At:|\* |\^)"
 )
 _DUCKDB_CLASS = re.compile(r"^(?:[A-Z][A-Za-z]+ )+Error: ")
 _OWN_ERROR = re.compile(r"^Invalid Input Error: (?!CSV Error|Error when sniffing)(?=.*[.?!]$)")
@@ -55,6 +55,7 @@ _TRACE_END = re.compile(
     r"^\s*(?P<module>(?:[A-Za-z_]\w*\.)*)(?P<type>[A-Za-z_]\w*)(?:: (?P<text>.*))?$"
 )
 _LOCKED = re.compile(r'Could not set lock on file "(?P<file>[^"]+)".*?\(PID (?P<pid>\d+)\)', re.S)
+_UNREADABLE = re.compile(r'Failed to read (?:\w+ )?file "(?P<file>[^"]+)": (?P<reason>[^\n]+)')
 _NOT_DUCKDB = re.compile(r'The file "(?P<file>[^"]+)" exists, but it is not a valid DuckDB')
 
 
@@ -303,7 +304,7 @@ def sentence_of(
     raise come back intact and alone; the rest names the file that failed.
     """
     message = _COLOUR.sub("", message).replace("\r", "")
-    if (sentence := _about_build_file(message, shown)) is not None:
+    if (sentence := _about_file(message, shown)) is not None:
         return sentence
     kind = str(getattr(node, "resource_type", ""))
     if kind == "unit_test":
@@ -328,11 +329,16 @@ def sentence_of(
     return f"{about}{text}"
 
 
-def _about_build_file(message: str, shown: Callable[[Path], str]) -> str | None:
+def _about_file(message: str, shown: Callable[[Path], str]) -> str | None:
     if locked := _LOCKED.search(message):
         return (
             f"The build file {shown(Path(locked['file']))} is open in another program "
             f"(PID {locked['pid']}); close it there, then run the same command again."
+        )
+    if unreadable := _UNREADABLE.search(message):
+        return (
+            f"{shown(Path(unreadable['file']))} cannot be read "
+            f"({unreadable['reason'].rstrip('. ')}); export it again."
         )
     if broken := _NOT_DUCKDB.search(message):
         return (

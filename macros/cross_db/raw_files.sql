@@ -6,66 +6,40 @@
 
 
 {% macro duckdb__raw_files(name, folder) %}
-    {% set paths = [] %}
-    {% set query %}
-        select file
-        from glob([
-            {{ quoted(folder ~ '/' ~ name ~ '.csv') }}, {{ quoted(folder ~ '/' ~ name ~ '.parquet') }},
-            {{ quoted(folder ~ '/' ~ name ~ '/*.csv') }}, {{ quoted(folder ~ '/' ~ name ~ '/*.parquet') }}
-        ])
-        order by file
-    {% endset %}
-    {% for row in run_query(query).rows %}{% do paths.append(row[0]) %}{% endfor %}
-    {% set parquet = [] %}
-    {% set csv = [] %}
+    {#- Files with the same header make one part, which is read together. -#}
+    {% set paths = duckdb__look('segmart_find_files', [folder, name]).paths %}
+    {% set kind = (paths[0].split('.')[-1] if paths else 'missing') %}
+    {% set parts = [] %}
     {% for path in paths %}
-        {% do (parquet if path.endswith('.parquet') else csv).append(path) %}
-    {% endfor %}
-    {% set single = [folder ~ '/' ~ name ~ '.csv', folder ~ '/' ~ name ~ '.parquet'] %}
-    {% if (csv and parquet) or (paths | length > 1 and paths | select('in', single) | list) %}
-        {{ exceptions.raise_compiler_error(
-            'RAW_DATA holds ' ~ name ~ ' more than once (' ~ (paths | map('replace', folder ~ '/', '') | join(', '))[:120]
-            ~ '); keep one file, or one folder of parts of one kind.') }}
-    {% endif %}
-    {% set source = {'kind': 'csv' if csv else 'parquet' if parquet else 'missing', 'parts': [], 'types': {}} %}
-    {% do source.update({'label': (paths[0].split('/')[-1] if paths | length == 1 else name ~ '/ (' ~ paths | length ~ ' parts)') if paths else name}) %}
-    {% if csv %}{% do duckdb__look_at_csv(csv, source) %}{% endif %}
-    {% if parquet %}{% do duckdb__look_at_parquet(parquet, source) %}{% endif %}
-    {{ return(source) }}
-{% endmacro %}
-
-
-{% macro duckdb__look_at_csv(paths, source) %}
-    {#- Parts with the same header are read together. -#}
-    {% set format = raw_format() %}
-    {% for path in paths %}
-        {% set answer = fromjson(run_query(
-            'select segmart_open_csv(' ~ quoted(path) ~ ', ' ~ quoted(format.encoding) ~ ', ' ~ quoted(format.delimiter) ~ ')'
-        ).rows[0][0]) %}
-        {% if answer.problem %}{{ exceptions.raise_compiler_error(answer.problem) }}{% endif %}
-        {% set same = source.parts | selectattr('header', 'equalto', answer.header) | list %}
+        {% set format = [raw_format().encoding, raw_format().delimiter] if kind == 'csv' else [] %}
+        {% set file = duckdb__look('segmart_open_' ~ kind, [path] + format) %}
+        {% set same = parts | selectattr('header', 'equalto', file.header) | list %}
         {% if same %}
-            {% do same[0].paths.append(answer.path) %}
+            {% do same[0].paths.append(file.path) %}
         {% else %}
-            {% do source.parts.append({'paths': [answer.path], 'header': answer.header}) %}
+            {% do parts.append({'paths': [file.path], 'header': file.header, 'label': path | replace(folder ~ '/', '')}) %}
         {% endif %}
-        {% for column in answer.header %}{% do source.types.setdefault(column | lower, column) %}{% endfor %}
     {% endfor %}
+    {{ return({
+        'kind': kind,
+        'parts': parts,
+        'label': parts[0].label if paths | length == 1 else name ~ '/ (' ~ paths | length ~ ' parts)' if paths else name,
+    }) }}
 {% endmacro %}
 
 
-{% macro duckdb__look_at_parquet(paths, source) %}
-    {% do source.parts.append({'paths': paths}) %}
-    {% for row in run_query('describe select * from ' ~ duckdb__read_parquet(paths)).rows %}
-        {% if row[0] not in ('filename', 'file_row_number') %}
-            {% do source.types.update({row[0] | lower | trim: row[0]}) %}
-        {% endif %}
-    {% endfor %}
+{% macro duckdb__look(function, arguments) %}
+    {#- What Python found out; its sentence where the files cannot be read. -#}
+    {% set quoted_arguments = [] %}
+    {% for argument in arguments %}{% do quoted_arguments.append(quoted(argument)) %}{% endfor %}
+    {% set answer = fromjson(run_query('select ' ~ function ~ '(' ~ quoted_arguments | join(', ') ~ ')').rows[0][0]) %}
+    {% if answer.problem %}{{ exceptions.raise_compiler_error(answer.problem) }}{% endif %}
+    {{ return(answer) }}
 {% endmacro %}
 
 
-{% macro duckdb__read_parquet(paths) %}
-    {{- return('read_parquet(' ~ quoted_list(paths) ~ ', union_by_name = true, filename = true, file_row_number = true)') -}}
+{% macro duckdb__read_parquet(part) %}
+    {{- return('read_parquet(' ~ exact_paths(part.paths) ~ ", union_by_name = true, filename = 'segmart_file', file_row_number = true)") -}}
 {% endmacro %}
 
 
@@ -75,10 +49,10 @@
     {% set columns = [] %}
     {% for column in part.header %}{% do columns.append(quoted(column) ~ ": 'varchar'") %}{% endfor %}
     {{- return(
-        'read_csv(' ~ quoted_list(part.paths) ~ ', auto_detect = false, header = true, columns = {' ~ columns | join(', ')
+        'read_csv(' ~ exact_paths(part.paths) ~ ', auto_detect = false, header = true, columns = {' ~ columns | join(', ')
         ~ '}, delim = ' ~ quoted(format.delimiter) ~ ", quote = '\"', escape = '\"', strict_mode = true, "
         ~ 'max_line_size = 33554432, ignore_errors = true, store_rejects = true, rejects_limit = 0, '
-        ~ 'rejects_scan = ' ~ quoted(rejects ~ '_scans') ~ ', rejects_table = ' ~ quoted(rejects) ~ ', filename = true)') -}}
+        ~ 'rejects_scan = ' ~ quoted(rejects ~ '_scans') ~ ', rejects_table = ' ~ quoted(rejects) ~ ", filename = 'segmart_file')") -}}
 {% endmacro %}
 
 
@@ -87,48 +61,43 @@
     (
     {%- if source.kind == 'seed' %}
         select
-            {{ contract_select(source, source.types) }},
+            {{ contract_select(source, source.parts[0].header) }},
             {{ quoted(source.label) }} as source_file,
             {{ 'cast(null as bigint)' if flags.EMPTY else 'rowid + 1' }} as source_row,
             cast(null as varchar) as malformed_line
         from {{ seed }}
-    {%- elif source.kind == 'parquet' %}
+    {%- elif source.kind == 'missing' %}
         select
-            {{ contract_select(source, source.types) }},
-            split_part(filename, '/', -1) as source_file,
-            file_row_number + 1 as source_row,
-            cast(null as varchar) as malformed_line
-        from {{ duckdb__read_parquet(source.parts[0].paths) }}
-        {%- if flags.EMPTY %} where false{% endif %}
-    {%- elif source.kind == 'csv' %}
-        {%- for part in source.parts %}
-        {% if not loop.first %}union all{% endif %}
-        {%- set written = {} %}
-        {%- for column in part.header %}{% do written.update({column | lower: column}) %}{% endfor %}
-        select
-            {{ contract_select(source, written) }},
-            split_part(filename, '/', -1) as source_file,
-            row_number() over () as source_row,
-            cast(null as varchar) as malformed_line
-        from {{ duckdb__read_csv(part, duckdb__rejects_of(source.name, loop.index)) }}
-        {%- if flags.EMPTY %} where false{% endif %}
-        {%- endfor %}
-    {%- else %}
-        select
-            {{ contract_select(source, {}) }},
+            {{ contract_select(source, []) }},
             cast(null as varchar) as source_file,
             cast(null as bigint) as source_row,
             cast(null as varchar) as malformed_line
         where false
     {%- endif %}
+    {%- for part in source.parts if source.kind in ('csv', 'parquet') %}
+        {% if not loop.first %}union all{% endif %}
+        select
+            {{ contract_select(source, part.header) }},
+            split_part(segmart_file, '/', -1) as source_file,
+            {{ 'file_row_number + 1' if source.kind == 'parquet' else 'row_number() over ()' }} as source_row,
+            cast(null as varchar) as malformed_line
+        from {{ duckdb__read_parquet(part) if source.kind == 'parquet' else duckdb__read_csv(part, duckdb__rejects_of(source.name, loop.index)) }}
+        {%- if flags.EMPTY %} where false{% endif %}
+    {%- endfor %}
     )
 {%- endmacro %}
 
 
-{% macro contract_select(source, written) %}
+{% macro contract_select(source, header) %}
+    {#- The contract's columns as this header writes them; what it lacks is null, of the type that other parts give it. -#}
+    {%- set written = {} %}
+    {%- for column in header %}{% do written.update({column | lower | trim: column}) %}{% endfor %}
     {%- for column in source.expected %}
             {% if not loop.first %}, {% endif -%}
-        {% if column in written %}{{ adapter.quote(written[column] | replace('"', '""')) }}{% else %}cast(null as varchar){% endif %} as {{ column }}
+        {% if column in written %}{{ adapter.quote(written[column] | replace('"', '""')) }}
+        {%- elif column in source.types %}null
+        {%- else %}cast(null as varchar)
+        {%- endif %} as {{ column }}
     {%- endfor %}
 {%- endmacro %}
 
@@ -138,9 +107,15 @@
 {% endmacro %}
 
 
-{% macro quoted_list(texts) %}
+{% macro exact_path(path) %}
+    {#- A path as a pattern that matches nothing else: DuckDB's readers take every path for a pattern. -#}
+    {{- return(quoted(path | replace('[', '[[]') | replace('*', '[*]') | replace('?', '[?]'))) -}}
+{% endmacro %}
+
+
+{% macro exact_paths(paths) %}
     {% set items = [] %}
-    {% for text in texts %}{% do items.append(quoted(text)) %}{% endfor %}
+    {% for path in paths %}{% do items.append(exact_path(path)) %}{% endfor %}
     {{- return('[' ~ items | join(', ') ~ ']') -}}
 {% endmacro %}
 
@@ -151,9 +126,5 @@
 
 
 {% macro duckdb__files_of(folder) %}
-    {% set files = [] %}
-    {% for row in run_query('select file from glob([' ~ quoted(folder ~ '/*') ~ ', ' ~ quoted(folder ~ '/*/*') ~ ']) order by file').rows %}
-        {% do files.append(row[0]) %}
-    {% endfor %}
-    {{ return(files) }}
+    {{ return(duckdb__look('segmart_files_of', [folder]).paths) }}
 {% endmacro %}

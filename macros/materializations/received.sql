@@ -30,28 +30,29 @@
 
 
 {% macro keep_malformed_lines(source) %}
-    {#- One row per line that could not be read. A quote that is never closed swallows lines without
-        number: that stops the build. -#}
+    {#- One row per line that could not be read. A quote that is not closed in its line swallows lines without
+        number: that stops the build. DuckDB keeps the first 10,000 characters of a line. -#}
     {% for part in source.parts %}
         {% set rejects = duckdb__rejects_of(source.name, loop.index) %}
         {% set rejected_lines %}
             select
                 split_part(scans.file_path, '/', -1) as source_file,
                 errors.line as source_row,
-                min(errors.error_type) as error_type,
-                min(errors.csv_line) as malformed_line
+                min(errors.csv_line) as malformed_line,
+                bool_or(errors.error_type in ('UNQUOTED VALUE', 'LINE SIZE OVER MAXIMUM'))
+                    and (contains(rtrim(min(errors.csv_line), chr(10)), chr(10)) or length(min(errors.csv_line)) >= 10000)
+                    as is_swallowing
             from {{ rejects }} as errors
             inner join {{ rejects }}_scans as scans
                 on errors.scan_id = scans.scan_id and errors.file_id = scans.file_id
             group by all
         {% endset %}
         {% set swallowed = run_query(
-            "select source_file, source_row, length(malformed_line) - length(replace(malformed_line, chr(10), '')) from ("
-            ~ rejected_lines ~ ") where error_type = 'UNQUOTED VALUE' and contains(rtrim(malformed_line, chr(10)), chr(10)) limit 1").rows %}
+            'select source_file, source_row from (' ~ rejected_lines ~ ') where is_swallowing order by all limit 1').rows %}
         {% if swallowed %}
             {{ exceptions.raise_compiler_error(
-                swallowed[0][0] ~ ', line ' ~ swallowed[0][1] ~ ': a quote opens there and is never closed, so that '
-                ~ 'the lines after it cannot be told apart; close or double the quote in that line.') }}
+                swallowed[0][0] ~ ', line ' ~ swallowed[0][1] ~ ': a quote opens there and is not closed, or the line is longer '
+                ~ 'than 32 MB, so that the lines after it cannot be told apart; close or double the quote in that line.') }}
         {% endif %}
         {% do run_query(
             'insert into ' ~ this ~ ' by name select source_file, source_row, malformed_line from (' ~ rejected_lines ~ ')') %}

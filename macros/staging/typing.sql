@@ -18,7 +18,7 @@
 {% macro raw_type(raw, column) %}
     {#- text, integer, decimal, double, boolean, date, timestamp or timestamptz; text where unknown. -#}
     {% set type = raw.types.get(column, 'varchar') %}
-    {% if type.startswith('varchar') or type == 'string' %}{{ return('text') }}
+    {% if type in ('varchar', 'string') or type.startswith('varchar(') %}{{ return('text') }}
     {% elif type.startswith('decimal') %}{{ return('decimal') }}
     {% elif type in ('tinyint', 'smallint', 'integer', 'int', 'bigint', 'hugeint', 'utinyint', 'usmallint', 'uinteger', 'ubigint', 'uhugeint') %}{{ return('integer') }}
     {% elif type in ('float', 'double', 'real') %}{{ return('double') }}
@@ -30,11 +30,13 @@
 
 
 {% macro raw_text(raw, column) -%}
-    {#- The value as text without surrounding spaces; whole numbers without a decimal point. -#}
+    {#- The value as text without surrounding spaces; whole numbers without a decimal point, and null for the
+        NaN that data frames write where a number is missing. -#}
     {%- set type = raw_type(raw, column) -%}
     {%- if type == 'text' -%} {{ trimmed('raw_row.' ~ column) }}
     {%- elif type == 'double' -%}
         case
+            when raw_row.{{ column }} = cast('nan' as double) then null
             when raw_row.{{ column }} = round(raw_row.{{ column }})
                 then coalesce(cast(try_cast(raw_row.{{ column }} as bigint) as {{ text_type() }}), cast(raw_row.{{ column }} as {{ text_type() }}))
             else cast(raw_row.{{ column }} as {{ text_type() }})
@@ -61,7 +63,7 @@
 
 {% macro to_integer(raw, column) -%}
     {%- set type = raw_type(raw, column) -%}
-    {%- if type == 'integer' -%} cast(raw_row.{{ column }} as bigint)
+    {%- if type == 'integer' -%} try_cast(raw_row.{{ column }} as bigint)
     {%- elif type in ('decimal', 'double') -%}
         case when raw_row.{{ column }} = round(raw_row.{{ column }}) then try_cast(raw_row.{{ column }} as bigint) end
     {%- else -%}
@@ -119,9 +121,9 @@
 {% macro to_date(raw, column) -%}
     {%- set type = raw_type(raw, column) -%}
     {%- set format = raw_format().date -%}
-    {%- if type == 'date' -%} raw_row.{{ column }}
+    {%- if type == 'date' -%} {{ within('raw_row.' ~ column, "date '0001-01-01'", "date '9999-12-31'") }}
     {%- elif type in ('timestamp', 'timestamptz') -%} cast({{ to_timestamp(raw, column) }} as date)
-    {%- elif format != 'iso' -%} cast({{ parse_timestamp(raw_text(raw, column), format) }} as date)
+    {%- elif format != 'iso' -%} cast({{ parsed_moment(raw, column, format) }} as date)
     {%- else -%}
         case
             when {{ matches(raw_text(raw, column), '[0-9]{4}-[0-9]{2}-[0-9]{2}([ T]00:00(:00([.]0+)?)?)?') }}
@@ -138,9 +140,11 @@
     {%- set day = '[0-9]{4}-[0-9]{2}-[0-9]{2}' -%}
     {%- set time = '[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?' -%}
     {%- set offset = ' ?(Z|[+-][0-9]{2}(:[0-9]{2})?)' -%}
-    {%- if type in ('timestamp', 'date') -%} cast(raw_row.{{ column }} as timestamp)
+    {%- if type == 'date' -%} cast({{ to_date(raw, column) }} as timestamp)
+    {%- elif type == 'timestamp' -%}
+        {{ within('cast(raw_row.' ~ column ~ ' as timestamp)', "timestamp '0001-01-01'", "timestamp '9999-12-31'") }}
     {%- elif type == 'timestamptz' -%} {{ in_time_zone('raw_row.' ~ column) }}
-    {%- elif format != 'iso' -%} {{ parse_timestamp(raw_text(raw, column), format) }}
+    {%- elif format != 'iso' -%} {{ parsed_moment(raw, column, format) }}
     {%- else -%}
         case
             when {{ matches(raw_text(raw, column), day ~ '(' ~ time ~ ')?') }}
@@ -149,6 +153,17 @@
                 then {{ in_time_zone('try_cast(' ~ raw_text(raw, column) ~ ' as ' ~ timestamptz_type() ~ ')') }}
         end
     {%- endif -%}
+{%- endmacro %}
+
+
+{% macro parsed_moment(raw, column, format) -%}
+    {#- By RAW_FORMAT. Without the digits of its year a text is refused: engines read `epoch` and `infinity` too,
+        and 25 as the year 25. -#}
+    {%- set moment = parse_timestamp(raw_text(raw, column), format) -%}
+    case
+        when {{ matches(raw_text(raw, column), '.*[0-9]{' ~ (4 if '%Y' in format else 2) ~ '}.*') }}
+            then {{ in_time_zone(moment) if '%z' in format else moment }}
+    end
 {%- endmacro %}
 
 

@@ -569,8 +569,7 @@ def read_boolean(text: str) -> bool | None:
 
 
 def read_date(text: str) -> str | None:
-    """A day of the years 1000 to 9999: 0001-01-01 is how some systems write that there is none."""
-    pattern = r"([1-9][0-9]{3}-[0-9]{2}-[0-9]{2})([ T]00:00(:00(\.0+)?)?)?"
+    pattern = r"([0-9]{4}-[0-9]{2}-[0-9]{2})([ T]00:00(:00(\.0+)?)?)?"
     found = re.fullmatch(pattern, text.strip(SPACES))
     try:
         return date.fromisoformat(found[1]).isoformat() if found else None
@@ -580,7 +579,7 @@ def read_date(text: str) -> str | None:
 
 def read_timestamp(text: str, zone: str = "UTC") -> str | None:
     found = re.fullmatch(
-        r"([1-9][0-9]{3}-[0-9]{2}-[0-9]{2})"
+        r"([0-9]{4}-[0-9]{2}-[0-9]{2})"
         r"(?:[ T]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]+))?)?"
         r"(?: ?(?:(Z)|([+-])([0-9]{2})(?::([0-9]{2}))?))?)?",
         text.strip(SPACES),
@@ -778,7 +777,7 @@ def test_dates_of_another_format_are_read_by_it() -> None:
 @example(texts=["31.02.2026", "2026-01-31", "1.1.26", "31.01.2026 10:00", "infinity", "epoch"])
 def test_text_in_no_given_format_is_no_date(texts: list[str]) -> None:
     def reading(text: str) -> str | None:
-        found = re.fullmatch(r"([0-9]{1,2})\.([0-9]{1,2})\.([1-9][0-9]{3})", text.strip(SPACES))
+        found = re.fullmatch(r"([0-9]{1,2})\.([0-9]{1,2})\.([0-9]{4})", text.strip(SPACES))
         try:
             return date(int(found[3]), int(found[2]), int(found[1])).isoformat() if found else None
         except ValueError:
