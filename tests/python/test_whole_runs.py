@@ -1,4 +1,4 @@
-"""Whole runs as a user starts them: import a study, load, gate, publish, and refuse what is partial.
+"""Whole runs as a user starts them: import, load, gate, publish, and refuse what is partial.
 
 Skipped, with the reason printed, where the study's file is not found (see test_importer.py).
 """
