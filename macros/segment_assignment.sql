@@ -27,7 +27,7 @@
         inputs.entity_id,
         constants.*
         {%- for position in range(1, segmentation.features | length + 1) %},
-        (coalesce(inputs.{{ value_column(position) }}, constants.fill_value_{{ position }}) - constants.shift_{{ position }})
+        (coalesce({{ finite('inputs.' ~ value_column(position)) }}, constants.fill_value_{{ position }}) - constants.shift_{{ position }})
             / constants.scale_{{ position }} as standardised_{{ position }}
         {%- endfor %}
     from {{ ref('segmentation_inputs') }} as inputs

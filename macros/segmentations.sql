@@ -193,7 +193,7 @@
     {%- if feature.get('values') is not none -%}
         case lower({{ column }})
             {%- for text, number in feature['values'].items() %} when {{ quoted(text | lower) }} then {{ number }}{% endfor %} end
-    {%- elif feature.name.startswith('attribute:') -%} try_cast({{ column }} as double)
+    {%- elif feature.name.startswith('attribute:') -%} {{ finite('try_cast(' ~ column ~ ' as double)') }}
     {%- else -%} {{ column }} {%- endif -%}
 {%- endmacro %}
 

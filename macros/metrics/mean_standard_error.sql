@@ -5,8 +5,14 @@
 
 
 {% macro sample_variance(n, sum_x, sum_xx) -%}
-    greatest(0, cast({{ sum_xx }} as double) - cast({{ sum_x }} as double) * cast({{ sum_x }} as double) / nullif({{ n }}, 0))
+    {{ not_negative('cast(' ~ sum_xx ~ ' as double) - cast(' ~ sum_x ~ ' as double) * cast(' ~ sum_x ~ ' as double) / nullif(' ~ n ~ ', 0)') }}
         / nullif({{ n }} - 1, 0)
+{%- endmacro %}
+
+
+{% macro not_negative(expression) -%}
+    {#- Zero for what rounding made negative; null stays null, which greatest() would pass over. -#}
+    (case when {{ expression }} < 0 then 0 else {{ expression }} end)
 {%- endmacro %}
 
 

@@ -5,6 +5,6 @@
     {%- set r = ratio(sum_y, sum_x) -%}
     sqrt(
         cast({{ customers }} as double) / nullif({{ customers }} - 1, 0)
-        * greatest(0, cast({{ sum_yy }} as double) - 2 * {{ r }} * {{ sum_xy }} + {{ r }} * {{ r }} * {{ sum_xx }})
+        * {{ not_negative('cast(' ~ sum_yy ~ ' as double) - 2 * ' ~ r ~ ' * ' ~ sum_xy ~ ' + ' ~ r ~ ' * ' ~ r ~ ' * ' ~ sum_xx) }}
     ) / nullif(cast({{ sum_x }} as double), 0)
 {%- endmacro %}

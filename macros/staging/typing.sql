@@ -89,9 +89,15 @@
     {%- set type = raw_type(raw, column) -%}
     {%- if type in ('integer', 'decimal') -%} cast(raw_row.{{ column }} as double)
     {%- elif type == 'double' -%}
-        case when abs(raw_row.{{ column }}) < 1e300 then cast(raw_row.{{ column }} as double) end
-    {%- else -%} try_cast({{ number_text(raw, column, exponent=true) }} as double)
+        {{ finite('cast(raw_row.' ~ column ~ ' as double)') }}
+    {%- else -%} {{ finite('try_cast(' ~ number_text(raw, column, exponent=true) ~ ' as double)') }}
     {%- endif -%}
+{%- endmacro %}
+
+
+{% macro finite(expression) -%}
+    {#- The value, or null for infinities, NaN and what is close to them. -#}
+    case when abs({{ expression }}) < 1e300 then {{ expression }} end
 {%- endmacro %}
 
 
@@ -127,6 +133,7 @@
     {%- else -%}
         case
             when {{ matches(raw_text(raw, column), '[0-9]{4}-[0-9]{2}-[0-9]{2}([ T]00:00(:00([.]0+)?)?)?') }}
+                and substr({{ raw_text(raw, column) }}, 1, 4) <> '0000'
                 then try_cast(substr({{ raw_text(raw, column) }}, 1, 10) as date)
         end
     {%- endif -%}
@@ -138,8 +145,8 @@
     {%- set type = raw_type(raw, column) -%}
     {%- set format = raw_format().timestamp -%}
     {%- set day = '[0-9]{4}-[0-9]{2}-[0-9]{2}' -%}
-    {%- set time = '[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?' -%}
-    {%- set offset = ' ?(Z|[+-][0-9]{2}(:[0-9]{2})?)' -%}
+    {%- set time = '[ T]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]+)?)?' -%}
+    {%- set offset = ' ?(Z|[+-]([01][0-9]|2[0-3])(:[0-5][0-9])?)' -%}
     {%- if type == 'date' -%} cast({{ to_date(raw, column) }} as timestamp)
     {%- elif type == 'timestamp' -%}
         {{ within('cast(raw_row.' ~ column ~ ' as timestamp)', "timestamp '0001-01-01'", "timestamp '9999-12-31'") }}
@@ -147,10 +154,11 @@
     {%- elif format != 'iso' -%} {{ parsed_moment(raw, column, format) }}
     {%- else -%}
         case
+            when substr({{ raw_text(raw, column) }}, 1, 4) = '0000' then null
             when {{ matches(raw_text(raw, column), day ~ '(' ~ time ~ ')?') }}
                 then try_cast({{ raw_text(raw, column) }} as timestamp)
             when {{ matches(raw_text(raw, column), day ~ time ~ offset) }}
-                then {{ in_time_zone('try_cast(' ~ raw_text(raw, column) ~ ' as ' ~ timestamptz_type() ~ ')') }}
+                then {{ in_time_zone('try_cast(' ~ moment_text(raw_text(raw, column)) ~ ' as ' ~ timestamptz_type() ~ ')') }}
         end
     {%- endif -%}
 {%- endmacro %}
@@ -164,6 +172,16 @@
         when {{ matches(raw_text(raw, column), '.*[0-9]{' ~ (4 if '%Y' in format else 2) ~ '}.*') }}
             then {{ in_time_zone(moment) if '%z' in format else moment }}
     end
+{%- endmacro %}
+
+
+{% macro moment_text(text) -%}
+    {#- With seconds and without a space before the offset, as engines read it. -#}
+    concat(
+        substr({{ text }}, 1, 10), 'T', substr({{ text }}, 12, 5),
+        case when substr({{ text }}, 17, 1) = ':' then '' else ':00' end,
+        replace(substr({{ text }}, 17), ' ', '')
+    )
 {%- endmacro %}
 
 

@@ -62,13 +62,19 @@ blanks as (
     where blanked_columns is not null and row_status = 'accepted'
 ),
 
+found as (
+    select * from rules
+    union all
+    select * from blanks
+),
+
 counted as (
     select
         entity,
         check_type,
         check_name,
         count(*) as row_count
-    from (select * from rules union all select * from blanks) as found
+    from found
     group by entity, check_type, check_name
 ),
 

@@ -311,7 +311,9 @@ def test_no_row_breaks_the_contract(tables: Tables) -> None:
     assert set(tables) == set(keys)
     for entity, key in keys.items():
         assert not tables[entity].duplicated(key).any(), entity
-        assert not tables[entity].drop(columns="closed_on", errors="ignore").isna().any(axis=None), entity
+        assert (
+            not tables[entity].drop(columns="closed_on", errors="ignore").isna().any(axis=None)
+        ), entity
         if entity not in {"customers", "campaigns"}:
             assert tables[entity]["customer_id"].isin(tables["customers"]["customer_id"]).all()
 
