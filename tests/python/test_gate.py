@@ -80,6 +80,23 @@ select *, 'mobile_app' as touchpoint, 100 as customer_count, 70 as user_count,
     0.8::double as usage_rate_high, false as is_small_cell
 from numbered;
 
+create schema evidence;
+create table evidence.segment_differences as
+select segmentation, segment_id, 'segment_engagement' as mart, 'ctr' as metric,
+    null::varchar as cell, 'rest' as compared_with, null::bigint as other_segment_id,
+    0.01::double as p, 0.02::double as adjusted_p, false as is_small_cell
+from numbered;
+create table evidence.segment_channel_purchase_association as
+select segmentation, segment_id, 'email' as channel, 0.02::double as adjusted_p from numbered;
+create table evidence.segment_product_purchase_association as
+select segmentation, segment_id, 'savings' as owned_product, 'insurance' as product,
+    0.02::double as adjusted_p
+from numbered;
+create table evidence.claim_verdicts as
+select 'claim ' || segment_id as claim_id, segmentation, segment_id, 'highest' as claim_type,
+    0.02::double as adjusted_p, 'supported' as verdict, 'yes' as use_it, 'It is so.' as reason
+from numbered;
+
 create table health.build_info as
 select date '2026-03-31' as as_of_on, 'demo' as source_name, 'aaaa' as input_hash,
     'bbbb' as specification_hash;
@@ -114,6 +131,10 @@ GIVEN = {
     "value": "'harbour'",
     "segmentation": "'given'",
     "segment": "'1'",
+    "source": "'a study'",
+    "sentence": "'They click most.'",
+    "claim_type": "'highest'",
+    "label": "'cluster ' || number",
     "source_file": "'part.csv'",
     "source_row": "number",
 }
@@ -594,6 +615,8 @@ def test_every_relation_that_is_handed_in_or_out_has_a_suite() -> None:
     expected = {f"received.{path.stem}" for path in (models / "received").glob("*.sql")}
     expected |= {f"marts.{path.stem}" for path in (models / "marts").rglob("*.sql")}
     expected |= ALSO_HANDED_OUT
+    evidence = [path.stem for path in (models / "evidence").rglob("*.sql")]
+    expected |= {f"evidence.{name}" for name in evidence if not name.startswith("int_")}
     assert {suite.relation for suite in read_suites(SUITES)} == expected
 
 
