@@ -20,7 +20,7 @@
         {% if unknown %}
             {{ exceptions.raise_compiler_error('claims, row ' ~ unknown[0][0] ~ ': ' ~ unknown[0][1] ~ '.') }}
         {% endif %}
-        {% set twice = run_query("select claim_id from " ~ base ~ " where row_status = 'superseded' order by claim_id limit 1").rows %}
+        {% set twice = run_query("select claim_id from " ~ base ~ " where row_status <> 'broken' group by claim_id having count(*) > 1 and max(case when is_deleted then 1 else 0 end) = 0 order by claim_id limit 1").rows %}
         {% if twice %}
             {{ exceptions.raise_compiler_error('claims, row ' ~ twice[0][0] ~ ': the claim_id stands there twice; give each claim its own.') }}
         {% endif %}
@@ -139,6 +139,7 @@
     {%- set gap = in_words('abs(difference)', 'unit') -%}
     {%- set between = in_words('difference_low', 'unit') ~ " || ' to ' || " ~ in_words('difference_high', 'unit') -%}
     case
+        when claim_type = 'explanation' then 'An explanation, not a fact: nothing in the data can grade it, and it supports nothing.'
         when found_obstacle = 'no_data' then 'Nothing handed in answers this.'
         when found_obstacle = 'small_cell' then 'Too few customers or events to say.'
         when found_obstacle = 'constructed' then 'It rests on transactions that were made up from totals, one by one they say nothing.'
@@ -149,10 +150,13 @@
         when verdict = 'circular' then 'What is said here helped to form these groups, so it is no finding about them; the figure found is ' || {{ figure }} || '.'
         when claim_type in ('about', 'within')
             then 'Found: ' || {{ figure }} || ', and with its uncertainty ' || {{ between }} || '.'
+        when verdict = 'contradicted' and claim_type = 'no_difference' then 'Some differ, by ' || {{ between }} || '.'
         when verdict = 'contradicted' then 'It is the other way round: the gap is ' || {{ between }} || '.'
         when verdict = 'negligible' then 'The gap is at most ' || {{ in_words('greatest(abs(difference_low), abs(difference_high))', 'unit') }} || ', too little to act on.'
         when verdict = 'supported' and claim_type = 'no_difference'
             then 'No two differ by more than ' || {{ in_words('greatest(abs(difference_low), abs(difference_high))', 'unit') }} || '.'
+        when verdict = 'supported' and difference < 0
+            then 'The gap is ' || {{ gap }} || ' (' || {{ in_words('-difference_high', 'unit') }} || ' to ' || {{ in_words('-difference_low', 'unit') }} || ').'
         when verdict = 'supported' then 'The gap is ' || {{ gap }} || ' (' || {{ between }} || ').'
         else 'The gap could be anything from ' || {{ between }} || '.'
     end

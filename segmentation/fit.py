@@ -220,7 +220,7 @@ def _fit(
     if is_usable.any() and not is_refit:
         return []
 
-    entity_ids, values = _own_inputs(inputs, name, len(features))
+    entity_ids, values = own_inputs(inputs, name, len(features))
     if not entity_ids:
         return []
     own_data_hash = data_hash(entity_ids, values)
@@ -266,7 +266,7 @@ def _fit(
     ]
 
 
-def _own_inputs(inputs: pd.DataFrame, name: str, feature_count: int) -> tuple[list[str], Floats]:
+def own_inputs(inputs: pd.DataFrame, name: str, feature_count: int) -> tuple[list[str], Floats]:
     """Return one segmentation's ids, sorted, and its values, NaN for missing and infinite ones."""
     columns = [f"value_{position:02d}" for position in range(1, feature_count + 1)]
     lacking = [column for column in columns if column not in inputs.columns]
@@ -296,7 +296,7 @@ def _standardise(values: Floats, features: Sequence[Mapping[str, Any]]) -> _Stan
         column = values[:, position]
         fill_value = _fill_value(feature, column)
         filled = np.where(np.isnan(column), fill_value, column)
-        shift, scale, is_constant = _mean_and_deviation(filled)
+        shift, scale, is_constant = mean_and_deviation(filled)
         if not is_constant:
             result[:, position] = (filled - shift) / scale
         fill_values.append(fill_value)
@@ -328,10 +328,10 @@ def _fill_value(feature: Mapping[str, Any], column: Floats) -> float:
         return 0.0
     if rule == "median":
         return float(np.median(present))
-    return _mean_and_deviation(present)[0]
+    return mean_and_deviation(present)[0]
 
 
-def _mean_and_deviation(column: Floats) -> tuple[float, float, bool]:
+def mean_and_deviation(column: Floats) -> tuple[float, float, bool]:
     """Return mean, population standard deviation (1 if constant), and whether it is constant."""
     if column.min() == column.max():
         return float(column[0]), 1.0, True

@@ -40,6 +40,53 @@ SEGMENT_NAMES: Mapping[str, str] = {
     "agreed_on": "datetime64[us]",
 }
 
+OUTCOME_NOISE_CHECKS: Mapping[str, str] = {
+    "segmentation": "str",
+    "outcome": "str",
+    "customer_count": "int64",
+    "segment_count": "int64",
+    "effect_name": "str",
+    "effect": "float64",
+    "effect_low": "float64",
+    "effect_high": "float64",
+    "permutation_count": "int64",
+    "permuted_mean": "float64",
+    "permuted_95th_percentile": "float64",
+    "p_value": "float64",
+    "adjusted_p_value": "float64",
+    "explains_more_than_chance": "bool",
+}
+
+VARIATION_SHARES: Mapping[str, str] = {
+    "segmentation": "str",
+    "component": "str",
+    "customer_count": "int64",
+    "impression_count": "int64",
+    "variance": "float64",
+    "share": "float64",
+    "share_low": "float64",
+    "share_high": "float64",
+}
+
+SEGMENTATION_NOISE_CHECKS: Mapping[str, str] = {
+    "fit_id": "str",
+    "segmentation": "str",
+    "sampled_count": "int64",
+    "null_set_count": "int64",
+    "silhouette": "float64",
+    "null_silhouette": "float64",
+    "silhouette_beaten_share": "float64",
+    "within_squares": "float64",
+    "null_within_squares": "float64",
+    "within_squares_beaten_share": "float64",
+    "half_count": "int64",
+    "agreement": "float64",
+    "minimum_agreement": "float64",
+    "no_structure_found": "bool",
+    "reason": "str",
+    "random_seed": "int64",
+}
+
 
 def conform(frame: pd.DataFrame, dtypes: Mapping[str, str]) -> pd.DataFrame:
     """Return `frame` with exactly the columns and dtypes of `dtypes`, in that order.

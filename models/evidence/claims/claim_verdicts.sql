@@ -12,7 +12,10 @@ circular as (
         on
             evidence.segmentation = inputs.segmentation
             and metrics.raw_column = inputs.raw_column
-            and (inputs.cell is null or evidence.cell is null or inputs.cell = evidence.cell)
+            and (
+                inputs.cell is null or evidence.cell is null
+                or inputs.cell = evidence.cell or inputs.cell = evidence.owned_product
+            )
     group by evidence.claim_id
 ),
 
@@ -54,16 +57,11 @@ judged as (
     left join units on evidence.mart = units.mart and evidence.metric = units.metric
 ),
 
-explanations as (
-    select claim_id, source, sentence, claim_type, segmentation, segment, read_as
-    from {{ ref('int_claims') }}
-    where claim_type = 'explanation'
-),
-
 decided as (
     select
         *,
         case
+            when claim_type = 'explanation' then null
             when found_obstacle is not null then 'not_identifiable'
             when is_circular then 'circular'
             when has_unknown_inputs and verdict_by_type = 'supported' then 'unsupported'
@@ -88,7 +86,7 @@ final as (
         difference as estimate,
         difference_low as estimate_low,
         difference_high as estimate_high,
-        customer_count,
+        cast(customer_count as bigint) as customer_count,
         adjusted_p,
         verdict,
         case when verdict = 'circular' then verdict_by_type = 'supported' end as figure_reproduces,
@@ -97,14 +95,6 @@ final as (
         read_as,
         {{ verdict_reason() }} as reason
     from decided
-    union all
-    select
-        claim_id, source, sentence, claim_type, cast(null as {{ text_type() }}), cast(null as {{ text_type() }}), segmentation,
-        cast(null as bigint), segment, cast(null as {{ text_type() }}), cast(null as double), cast(null as double),
-        cast(null as double), cast(null as double), cast(null as bigint), cast(null as double),
-        cast(null as {{ text_type() }}), cast(null as boolean), cast(null as {{ text_type() }}), cast(null as {{ text_type() }}),
-        read_as, 'An explanation, not a fact: nothing in the data can grade it, and it supports nothing.'
-    from explanations
 )
 
 select * from final

@@ -8,7 +8,6 @@ with claims as (
             when claim_type in ('less_than', 'lowest') or sign = '-' then -1
         end as direction
     from {{ ref('int_claims') }}
-    where claim_type <> 'explanation'
 ),
 
 differences as (
@@ -101,7 +100,13 @@ figures as (
             and {{ null_safe_equal('claims.cell', 'figures.cell') }}
             and {{ null_safe_equal('claims.owned_product', 'figures.other_cell') }}
             and coalesce(claims.segment_id, 0) = coalesce(figures.segment_id, 0)
-    where claims.claim_id not in (select compared.claim_id from compared)
+    where
+        claims.claim_type in ('about', 'within', 'same_order')
+        or claims.mart = 'variation_shares'
+        or (
+            claims.claim_type in ('goes_with', 'no_difference')
+            and claims.metric in ('purchase_difference', 'count_total_rank_correlation', 'count_mean_rank_correlation')
+        )
 ),
 
 found as (

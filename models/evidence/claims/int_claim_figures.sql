@@ -103,8 +103,44 @@ correlations as (
     {% endfor %}
 ),
 
+-- What lies with the customer against what lies with the channel; the bounds are added up, so they are wide.
+traits_and_channels as (
+    select
+        segmentation,
+        sum(case when component in ('segment', 'customer_within_segment') then share end)
+        - sum(case when component = 'channel' then share end) as estimate,
+        sum(case when component in ('segment', 'customer_within_segment') then share_low end)
+        - sum(case when component = 'channel' then share_high end) as estimate_low,
+        sum(case when component in ('segment', 'customer_within_segment') then share_high end)
+        - sum(case when component = 'channel' then share_low end) as estimate_high,
+        max(customer_count) as customer_count
+    from {{ ref('variation_shares') }}
+    group by segmentation
+),
+
+variation as (
+    select
+        segmentation,
+        cast(null as bigint) as segment_id,
+        'variation_shares' as mart,
+        'share' as metric,
+        cast(null as {{ text_type() }}) as cell,
+        cast(null as {{ text_type() }}) as other_cell,
+        customer_count,
+        estimate,
+        estimate_low,
+        estimate_high,
+        {{ two_sided_p('estimate * 2 * ' ~ (interval_z() | trim) ~ ' / nullif(estimate_high - estimate_low, 0)') }} as adjusted_p,
+        cast({{ var('smallest_variation_share') }} as double) as smallest_difference,
+        customer_count < {{ var('small_cell_customers') }} as is_small_cell,
+        cast(null as {{ text_type() }}) as obstacle
+    from traits_and_channels
+),
+
 final as (
     select * from metrics
+    union all
+    select * from variation
     union all
     select * from clicks_and_purchases
     union all

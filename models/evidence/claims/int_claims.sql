@@ -36,6 +36,12 @@ final as (
                 then 'there is no figure ' || coalesce(claims.metric, '(none)') || ' in a mart ' || coalesce(claims.mart, '(none)')
             when claims.claim_type in ('more_than', 'less_than') and claims.compared_with is null
                 then claims.claim_type || ' needs what it is compared_with'
+            when claims.claim_type in ('more_than', 'less_than') and claims.segment is null and claims.mart <> 'variation_shares'
+                then claims.claim_type || ' needs a segment'
+            when own.segment_id = other.segment_id
+                then 'a segment cannot be compared with itself'
+            when claims.figure_low > claims.figure_high or claims.tolerance < 0
+                then 'the band is upside down'
             when claims.claim_type in ('highest', 'lowest') and claims.segment is null
                 then claims.claim_type || ' needs a segment'
             when claims.claim_type = 'about' and (claims.figure is null or claims.tolerance is null)

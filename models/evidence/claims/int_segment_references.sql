@@ -32,7 +32,7 @@ ranked as (
         segmentation,
         segment_id,
         rule_metric,
-        row_number() over (partition by segmentation, rule_metric order by figure desc nulls last, segment_id) as rule_rank
+        row_number() over (partition by segmentation, rule_metric order by figure desc nulls last, segment_id asc) as rule_rank
     from rankable
 ),
 

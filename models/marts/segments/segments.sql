@@ -51,6 +51,13 @@ sized as (
         on names.segmentation = member_counts.segmentation and names.segment_id = member_counts.segment_id
 ),
 
+certificates as (
+    select
+        fit_id,
+        no_structure_found
+    from {{ ref('segmentation_noise_check') }}
+),
+
 final as (
     select
         sized.segmentation,
@@ -69,9 +76,11 @@ final as (
         sized.entity_count,
         {{ ratio('sized.entity_count', 'sized.all_count') }} as segment_share,
         sized.fit_id,
-        cast(fits.fitted_as_of_on as date) as fitted_as_of_on
+        cast(fits.fitted_as_of_on as date) as fitted_as_of_on,
+        certificates.no_structure_found
     from sized
     left join fits on sized.fit_id = fits.fit_id
+    left join certificates on sized.fit_id = certificates.fit_id
 )
 
 select * from final
