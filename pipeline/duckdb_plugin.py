@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import atexit
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
 from dbt.adapters.duckdb.plugins import BasePlugin
+from dbt_common.exceptions import DbtRuntimeError
 
 from pipeline import csv_files, raw_files, sentences
 
@@ -27,9 +29,25 @@ class Plugin(BasePlugin):
         assert self.creds is not None
         self._folder = Path(self.creds.path).parent
         self._folder.mkdir(parents=True, exist_ok=True)
+        self._refuse_locked_file()
         # Only at exit does a line come after dbt's own last one.
         if Path(sys.argv[0]).name == "dbt" and "build" in sys.argv:
             atexit.register(print, "Nothing is published yet: make gate checks, make publish does.")
+
+    def _refuse_locked_file(self) -> None:
+        """Say in dbt's own way that another program has the build file open."""
+        assert self.creds is not None
+        try:
+            duckdb.connect(self.creds.path).close()
+        except duckdb.IOException as error:
+            if "Could not set lock" not in str(error):
+                raise
+            holder = re.search(r"\(PID \d+\)", str(error))
+            raise DbtRuntimeError(
+                f"The build file {self.creds.path} is open in another program"
+                f"{' ' + holder[0] if holder else ''}; close it there, then run the same command "
+                "again."
+            ) from error
 
     def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
         """Register the functions that `raw()` calls."""
