@@ -57,12 +57,16 @@
 
 {% macro fitted(specifications) %}
     {#- Those that are fitted here; the others are handed in as labels (kind: given). -#}
-    {{ return(specifications | rejectattr('kind', 'equalto', 'given') | list) }}
+    {% set found = [] %}
+    {% for specification in specifications if specification.get('kind') != 'given' %}{% do found.append(specification) %}{% endfor %}
+    {{ return(found) }}
 {% endmacro %}
 
 
 {% macro given(specifications) %}
-    {{ return(specifications | selectattr('kind', 'equalto', 'given') | list) }}
+    {% set found = [] %}
+    {% for specification in specifications if specification.get('kind') == 'given' %}{% do found.append(specification) %}{% endfor %}
+    {{ return(found) }}
 {% endmacro %}
 
 

@@ -86,6 +86,10 @@ def assigned(
         connection.register("inputs", inputs)
         connection.execute(f"create view segmentation_inputs as select * from {relation}")
         connection.register("current_fits", fits)
+        connection.execute("""
+            create table given_segment_members
+            (segmentation varchar, grain varchar, entity_id varchar, segment_id bigint)
+        """)
         return connection.execute(f"select * from ({query}) order by entity_id").df()
 
 
