@@ -170,7 +170,8 @@ def assert_rolled_up_as_directly(customers: pd.DataFrame, kind: str) -> None:
         assert found.keys() == groups.keys()
         for key, group in groups.items():
             estimate, error = directly(group, kind)
-            assert found[key] == (close(estimate), close(error, 1e-9, 1e-9)), (kind, keep, key)
+            # The root magnifies the rounding of an error that is zero.
+            assert found[key] == (close(estimate), close(error, 1e-9, 1e-7)), (kind, keep, key)
 
 
 customer_rows = st.lists(
