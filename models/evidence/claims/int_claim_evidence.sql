@@ -1,82 +1,7 @@
 {{ config(schema='intermediate') }}
 
 with claims as (
-    select
-        *,
-        case
-            when claim_type in ('more_than', 'highest') or sign = '+' then 1
-            when claim_type in ('less_than', 'lowest') or sign = '-' then -1
-        end as direction
-    from {{ ref('int_claims') }}
-),
-
-differences as (
-    select * from {{ ref('segment_differences') }}
-),
-
--- A segment against another, the rest, or each other one; for no_difference every pair.
-candidates as (
-    select
-        claims.claim_id,
-        claims.claim_type,
-        claims.direction,
-        differences.estimate as figure_found,
-        differences.difference,
-        differences.difference_low,
-        differences.difference_high,
-        differences.adjusted_p,
-        differences.smallest_difference,
-        differences.customer_count,
-        differences.is_small_cell
-    from claims
-    inner join differences
-        on
-            claims.segmentation = differences.segmentation
-            and claims.mart = differences.mart
-            and claims.metric = differences.metric
-            and {{ null_safe_equal('claims.cell', 'differences.cell') }}
-            and (claims.segment_id = differences.segment_id or claims.segment_id is null)
-            and case
-                when claims.claim_type in ('more_than', 'less_than') and claims.compared_with = 'rest'
-                    then differences.compared_with = 'rest'
-                when claims.other_segment_id is not null then differences.other_segment_id = claims.other_segment_id
-                else differences.compared_with = 'segment'
-            end
-    where claims.claim_type in ('more_than', 'less_than', 'highest', 'lowest', 'no_difference')
-),
-
--- The hardest comparison decides: the closest rival, or the pair that may differ most.
-ordered as (
-    select
-        *,
-        max(adjusted_p) over (partition by claim_id) as largest_p,
-        max(case when is_small_cell then 1 else 0 end) over (partition by claim_id) as any_small_cell,
-        row_number() over (
-            partition by claim_id
-            order by
-                case
-                    when claim_type = 'no_difference' then -greatest(abs(difference_low), abs(difference_high))
-                    else direction * difference
-                end nulls last,
-                difference
-        ) as difficulty
-    from candidates
-),
-
-compared as (
-    select
-        claim_id,
-        figure_found,
-        difference,
-        difference_low,
-        difference_high,
-        case when claim_type in ('highest', 'lowest') and direction * difference > 0 then largest_p else adjusted_p end as adjusted_p,
-        smallest_difference,
-        customer_count,
-        any_small_cell = 1 as is_small_cell,
-        cast(null as {{ text_type() }}) as obstacle
-    from ordered
-    where difficulty = 1
+    select * from {{ ref('int_claims') }}
 ),
 
 figures as (
@@ -89,8 +14,7 @@ figures as (
         figures.adjusted_p,
         figures.smallest_difference,
         figures.customer_count,
-        figures.is_small_cell,
-        figures.obstacle
+        figures.is_small_cell
     from claims
     inner join {{ ref('int_claim_figures') }} as figures
         on
@@ -110,7 +34,7 @@ figures as (
 ),
 
 found as (
-    select * from compared
+    select * from {{ ref('int_claim_comparisons') }}
     union all
     select * from figures
 ),
@@ -128,7 +52,6 @@ final as (
         coalesce(found.is_small_cell, false) as is_small_cell,
         case
             when found.claim_id is null or found.difference is null then 'no_data'
-            when found.obstacle is not null then found.obstacle
             when found.is_small_cell then 'small_cell'
         end as obstacle
     from claims

@@ -24,6 +24,10 @@ final as (
         own.segment_id,
         case when claims.compared_with <> 'rest' then other.segment_id end as other_segment_id,
         case
+            when claims.claim_type in ('more_than', 'highest') or claims.sign = '+' then 1
+            when claims.claim_type in ('less_than', 'lowest') or claims.sign = '-' then -1
+        end as direction,
+        case
             when segmentations.segmentation is null
                 then 'segmentation ' || claims.segmentation || ' does not run on this source'
             when claims.claim_type not in ({{ quoted_items(claim_types()) }})
