@@ -7,8 +7,8 @@ from segmentation.naming import name_segments
 def model(dbt, session):
     """Name the segments by their personas; `segmentation.naming` decides."""
     specifications = dbt.config.meta_get("segmentations")
-    inputs = dbt.ref("segmentation_inputs").df()
-    running = set(inputs["segmentation"])
+    inputs = dbt.ref("segmentation_inputs")
+    running = {name for (name,) in inputs.project("segmentation").distinct().fetchall()}
     return name_segments(
         current_fits(
             [specification for specification in specifications if specification["name"] in running],
