@@ -11,9 +11,7 @@ def model(dbt, session):
     confidence_level = dbt.config.meta_get("confidence_level")
     return outcome_noise_check(
         members[members["grain"] == "customer"][["segmentation", "entity_id", "segment_id"]],
-        outcomes.pivot(
-            index="entity_id", columns="outcome", values="outcome_value"
-        ).reset_index(),
+        outcomes.pivot(index="entity_id", columns="outcome", values="outcome_value").reset_index(),
         binary_outcomes=set(outcomes[outcomes["is_binary"]]["outcome"]),
         random_seed=random_seed,
         confidence_level=confidence_level,

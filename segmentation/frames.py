@@ -68,6 +68,24 @@ VARIATION_SHARES: Mapping[str, str] = {
     "share_high": "float64",
 }
 
+CHANNEL_ORDER_AGREEMENTS: Mapping[str, str] = {
+    "segmentation": "str",
+    "segment_count": "int64",
+    "channel_count": "int64",
+    "customer_count": "int64",
+    "interaction_statistic": "float64",
+    "interaction_freedom": "Int64",
+    "p": "float64",
+    "rank_agreement": "float64",
+    "rank_agreement_low": "float64",
+    "rank_agreement_high": "float64",
+    "largest_reversal": "float64",
+    "largest_reversal_low": "float64",
+    "largest_reversal_high": "float64",
+    "method": "str",
+    "is_small_cell": "bool",
+}
+
 SEGMENTATION_NOISE_CHECKS: Mapping[str, str] = {
     "fit_id": "str",
     "segmentation": "str",

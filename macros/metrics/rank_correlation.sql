@@ -22,3 +22,13 @@
                 * sqrt((1 + {{ correlation }} * {{ correlation }} / 2) / ({{ n }} - 3)))
     end
 {%- endmacro %}
+
+
+{% macro rank_correlation_p(correlation, n) -%}
+    {#- Two-sided p of no rank correlation, by Fisher's transformation with the variance that holds there, 1.06 over
+        n - 3; 0 where the ranks agree or oppose each other fully. Source: Fieller, Hartley, Pearson, Biometrika 44, 1957. -#}
+    case
+        when abs({{ correlation }}) >= 1 then 0e0
+        when {{ n }} > 3 then {{ two_sided_p('(atanh(' ~ correlation ~ ') * sqrt((' ~ n ~ ' - 3) / 1.06e0))') }}
+    end
+{%- endmacro %}

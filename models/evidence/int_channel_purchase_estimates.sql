@@ -29,6 +29,8 @@ customers as (
         spells.channel,
         spells.arrangement,
         spells.customer_id,
+        max(spells.clicked) as has_clicked,
+        max(spells.waited) as has_waited,
         sum(spells.clicked * (spells.bought - strata.rate1) * strata.weight1) as residual1,
         sum(spells.waited * (spells.bought - strata.rate0) * strata.weight0) as residual0
     from {{ ref('int_channel_purchase_spells') }} as spells
@@ -38,6 +40,7 @@ customers as (
             and spells.segment_id = strata.segment_id
             and spells.channel = strata.channel
             and spells.arrangement = strata.arrangement
+            and spells.segment_stratum = strata.segment_stratum
             and spells.impression_stratum = strata.impression_stratum
     group by spells.segmentation, spells.segment_id, spells.channel, spells.arrangement, spells.customer_id
 ),
@@ -49,6 +52,8 @@ errors as (
         customers.channel,
         customers.arrangement,
         count(*) as customer_count,
+        cast(sum(customers.has_clicked) as bigint) as clicked_customer_count,
+        cast(sum(customers.has_waited) as bigint) as other_customer_count,
         sum(power(customers.residual1 - customers.residual0, 2)) as difference_squares,
         sum(power(
             customers.residual1 / nullif(sums.expected1, 0) - customers.residual0 / nullif(sums.expected0, 0), 2
@@ -67,6 +72,8 @@ final as (
     select
         sums.*,
         errors.customer_count,
+        errors.clicked_customer_count,
+        errors.other_customer_count,
         (sums.expected1 - sums.expected0) / nullif(sums.total_weight, 0) as difference,
         sqrt(errors.difference_squares) / nullif(sums.total_weight, 0) as standard_error,
         case when sums.expected1 > 0 then sums.expected1 / nullif(sums.expected0, 0) end as rate_ratio,

@@ -10,13 +10,14 @@ counted as (
         segment_id,
         channel,
         arrangement,
+        segment_stratum,
         impression_stratum,
         sum(clicked) as n1,
         sum(clicked * bought) as y1,
         sum(waited) as n0,
         sum(waited * bought) as y0
     from spells
-    group by segmentation, segment_id, channel, arrangement, impression_stratum
+    group by segmentation, segment_id, channel, arrangement, segment_stratum, impression_stratum
 ),
 
 final as (

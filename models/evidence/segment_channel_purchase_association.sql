@@ -15,9 +15,10 @@ tested as (
         {{ interval_low('crude.difference', 'crude.standard_error') }} as crude_difference_low,
         {{ interval_high('crude.difference', 'crude.standard_error') }} as crude_difference_high,
         {{ is_small_cell(
-            'least(stratified.clicked_count, stratified.other_count)',
+            'least(stratified.clicked_customer_count, stratified.other_customer_count)',
             'stratified.clicked_buyer_count + stratified.other_buyer_count') }} as is_small_cell,
-        stratified.segmentation || ': segment_channel_purchase_association' as family
+        stratified.segmentation || ': segment_channel_purchase_association'
+        || case when stratified.segment_id = 0 then ', all customers' else '' end as family
     from stratified
     inner join crude
         on
@@ -40,9 +41,12 @@ adjusted as (
 final as (
     select
         segmentation,
-        segment_id,
+        segment_id = 0 as is_all_customers,
+        nullif(segment_id, 0) as segment_id,
         channel,
         customer_count,
+        clicked_customer_count,
+        other_customer_count,
         cast(clicked_count as bigint) as clicked_count,
         cast(clicked_buyer_count as bigint) as clicked_buyer_count,
         cast(other_count as bigint) as other_count,
@@ -59,7 +63,10 @@ final as (
         p,
         adjusted_p,
         family,
-        'Mantel-Haenszel over impressions seen by the landmark, error by customer' as method,
+        case
+            when segment_id = 0 then 'Mantel-Haenszel over segments and impressions seen by the landmark, error by customer'
+            else 'Mantel-Haenszel over impressions seen by the landmark, error by customer'
+        end as method,
         is_small_cell
     from adjusted
 )

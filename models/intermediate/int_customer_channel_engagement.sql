@@ -5,13 +5,6 @@ with window_engagements as (
     where not engagements.is_holdout
 ),
 
-adults as (
-    select customers.customer_id
-    from {{ ref('stg_customers') }} as customers
-    cross join {{ ref('as_of') }} as as_of
-    where not coalesce({{ is_minor('customers.birth_year', 'as_of.as_of_on') }}, false)
-),
-
 final as (
     select
         engagements.customer_id,
@@ -22,7 +15,7 @@ final as (
         cast(sum(engagements.clicks) as bigint) as click_count,
         cast(sum(engagements.conversions) as bigint) as conversion_count
     from window_engagements as engagements
-    inner join adults on engagements.customer_id = adults.customer_id
+    inner join {{ ref('int_adult_customers') }} as adults on engagements.customer_id = adults.customer_id
     left join {{ ref('channels') }} as channels on engagements.channel = channels.channel
     group by engagements.customer_id, engagements.channel
     having sum(engagements.impressions) > 0

@@ -199,9 +199,14 @@ def test_adjusted_p_of_the_demo_is_scipys_within_each_question(
     )
     assert (differences["family"] == question).all()
     assert_adjusted(differences)
-    for name in ("segment_channel_purchase_association", "segment_product_purchase_association"):
+    for name in (
+        "segment_channel_purchase_association",
+        "segment_product_purchase_association",
+        "segment_count_amount_association",
+    ):
         mart = table(demo, f"evidence.{name}")
-        assert (mart["family"] == mart["segmentation"] + f": {name}").all()
+        scope = mart["is_all_customers"].map({True: ", all customers", False: ""})
+        assert (mart["family"] == mart["segmentation"] + f": {name}" + scope).all()
         assert mart["p"].notna().any()
         assert_adjusted(mart)
 
@@ -246,6 +251,7 @@ def test_product_pairs_are_counted_from_holdings(
 ) -> None:
     pairs = product_pairs(demo, members)
     mart = table(demo, "evidence.segment_product_purchase_association")
+    mart = mart[~mart["is_all_customers"]]
     assert not mart.duplicated(["segmentation", "segment_id", "owned_product", "product"]).any()
     assert len(mart) == len(pairs)
     for row in mart.itertuples():
@@ -270,7 +276,7 @@ def test_product_pairs_over_all_segments_are_pooled_and_stratified(
     keys = ["segmentation", "owned_product", "product"]
     for (segmentation, owned, product), rows in mart.groupby(keys):
         what = (segmentation, owned, product)
-        cells = [pairs[segmentation, s, owned, product] for s in rows["segment_id"]]
+        cells = [pairs[segmentation, s, owned, product] for s in rows["segment_id"].dropna()]
         a, m, b, n = (np.array(column, dtype=float) for column in zip(*cells, strict=True))
         used = (m > 0) & (n > 0)
         a, m, b, n = a[used], m[used], b[used], n[used]
@@ -289,6 +295,14 @@ def test_product_pairs_over_all_segments_are_pooled_and_stratified(
             assert_same(row.stratified_difference_high, within[1], what)
             is_reversed = (low > 0 and within[1] < 0) or (high < 0 and within[0] > 0)
             assert row.is_reversed_when_pooled == is_reversed, what
+        everybody: Any = next(rows[rows["is_all_customers"]].itertuples())
+        assert (everybody.owner_count, everybody.other_count) == (m.sum(), n.sum()), what
+        assert_same(everybody.purchase_difference, difference, what)
+        assert_same(everybody.purchase_difference_low, within[0], what)
+        assert_same(everybody.purchase_difference_high, within[1], what)
+        assert everybody.is_small_cell == is_small(min(m.sum(), n.sum()), (a + b).sum()), what
+        p = None if everybody.is_small_cell else 2 * stats.norm.sf(abs(difference / error))
+        assert_same(everybody.p, p, what, 1e-6)
 
 
 # --- clicking, then buying ---
@@ -299,6 +313,10 @@ def spells_of(demo: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     _, as_of = window(demo)
     seen = table(demo, "staging.stg_campaign_engagements")
     seen = seen[~seen["is_holdout"] & (seen["impressions"] > 0)]
+    born = table(demo, "staging.stg_customers").set_index("customer_id")["birth_year"]
+    minors = born[as_of.year - born < VARS["minimum_marketing_age"]].index
+    assert seen["customer_id"].isin(minors).any(), "no minor was shown anything"
+    seen = seen[~seen["customer_id"].isin(minors)]
     advertised = table(demo, "staging.stg_campaigns").set_index("campaign_id")["product"].dropna()
     holdings = table(demo, "staging.stg_product_holdings")
     opened: dict[tuple[str, str], list[pd.Timestamp]] = {}
@@ -317,7 +335,7 @@ def spells_of(demo: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     rows = []
     for spell in spells.itertuples():
         days = opened.get((spell.customer_id, advertised[spell.campaign_id]), [])
-        if any(spell.landmark - wait < day <= spell.landmark for day in days):
+        if any(spell.landmark - wait <= day <= spell.landmark for day in days):
             continue
         bought = any(spell.landmark < day <= spell.landmark + follow for day in days)
         stratum = min(int(spell.seen), VARS["impression_strata"])
@@ -329,6 +347,8 @@ def stratified(spells: pd.DataFrame) -> dict[str, float]:
     """Mantel-Haenszel difference and ratio of purchases, with errors clustered by customer."""
     parts = dict.fromkeys(["n1", "y1", "n0", "y0", "weight", "share1", "share0", "customers"], 0.0)
     influence: dict[str, list[float]] = {}
+    clickers: set[str] = set()
+    others: set[str] = set()
     for _, stratum in spells.groupby("stratum"):
         clicked, bought = stratum["clicked"].to_numpy(), stratum["bought"].to_numpy(float)
         n1, n0 = clicked.sum(), (~clicked).sum()
@@ -344,6 +364,7 @@ def stratified(spells: pd.DataFrame) -> dict[str, float]:
             stratum["customer_id"], clicked, bought, strict=True
         ):
             own = influence.setdefault(customer, [0.0, 0.0])
+            (clickers if has_clicked else others).add(customer)
             if has_clicked:
                 own[0] += weight * (has_bought - rate1) / n1
             else:
@@ -351,6 +372,7 @@ def stratified(spells: pd.DataFrame) -> dict[str, float]:
     one, none = np.array(list(influence.values())).T
     share1, share0 = parts["share1"], parts["share0"]
     parts["customers"] = len(influence)
+    parts["customers1"], parts["customers0"] = len(clickers), len(others)
     parts["difference"] = (share1 - share0) / parts["weight"]
     parts["error"] = math.sqrt(((one - none) ** 2).sum()) / parts["weight"]
     has_ratio = share1 > 0 and share0 > 0
@@ -364,9 +386,13 @@ def test_clicks_and_purchases_are_stratified_with_errors_by_customer(
     demo: duckdb.DuckDBPyConnection, members: pd.DataFrame
 ) -> None:
     spells = members.merge(spells_of(demo), on="customer_id")
+    spells["stratum"] = list(zip(spells["segment_id"], spells["stratum"], strict=True))
+    spells = pd.concat([spells, spells.assign(segment_id=0)])
     mart = table(demo, "evidence.segment_channel_purchase_association")
     keys = ["segmentation", "segment_id", "channel"]
     assert not mart.duplicated(keys).any()
+    mart = mart.assign(segment_id=mart["segment_id"].fillna(0))
+    assert (mart["is_all_customers"] == (mart["segment_id"] == 0)).all()
     found = {(row.segmentation, row.segment_id, row.channel): row for row in mart.itertuples()}
     groups = dict(iter(spells.groupby(keys)))
     groups = {key: rows for key, rows in groups.items() if rows["clicked"].nunique() == 2}
@@ -391,10 +417,43 @@ def test_clicks_and_purchases_are_stratified_with_errors_by_customer(
         assert_same(row.crude_difference, crude["difference"], key)
         assert_same(row.crude_difference_low, crude["difference"] - Z * crude["error"], key)
         assert_same(row.crude_difference_high, crude["difference"] + Z * crude["error"], key)
-        small = is_small(min(fit["n1"], fit["n0"]), fit["y1"] + fit["y0"])
+        customers = (row.clicked_customer_count, row.other_customer_count)
+        assert customers == (fit["customers1"], fit["customers0"]), key
+        small = is_small(min(customers), fit["y1"] + fit["y0"])
         assert row.is_small_cell == small, key
         p = None if small else 2 * stats.norm.sf(abs(difference / error))
         assert_same(row.p, p, key, 1e-6)
+
+
+# --- how often and how much ---
+
+
+def test_counts_and_amounts_are_ranked_as_scipy_ranks_them(
+    demo: duckdb.DuckDBPyConnection, members: pd.DataFrame
+) -> None:
+    own = table(demo, "intermediate.int_customer_transaction_types")
+    own["total_amount"] = own["total_amount"].astype(float)
+    customers = own.groupby("customer_id")[["transaction_count", "total_amount"]].sum().round(2)
+    rows = members.merge(customers, on="customer_id")
+    rows = pd.concat([rows, rows.assign(segment_id=0)])
+    mart = table(demo, "evidence.segment_count_amount_association")
+    mart = mart.assign(segment_id=mart["segment_id"].fillna(0))
+    found = {(row.segmentation, row.segment_id, row.metric): row for row in mart.itertuples()}
+    assert len(found) == len(mart) == 2 * rows.groupby(["segmentation", "segment_id"]).ngroups
+    for (segmentation, segment_id), group in rows.groupby(["segmentation", "segment_id"]):
+        count, total = group["transaction_count"], group["total_amount"]
+        for name, amount in {"total": total, "mean": total / count}.items():
+            key = (segmentation, segment_id, f"count_{name}_rank_correlation")
+            row: Any = found[key]
+            assert row.customer_count == len(group), key
+            rho = float(stats.spearmanr(count, amount).statistic)
+            assert_same(row.estimate, rho, key, 1e-7)
+            half = Z * math.sqrt((1 + rho * rho / 2) / (len(group) - 3))
+            assert_same(row.estimate_low, math.tanh(math.atanh(rho) - half), key, 1e-6)
+            assert_same(row.estimate_high, math.tanh(math.atanh(rho) + half), key, 1e-6)
+            # Fisher's transformation is another approximation than Student's t.
+            p = float(stats.spearmanr(count, amount).pvalue)
+            assert row.p == pytest.approx(p, rel=0.25, abs=0.02), key
 
 
 # --- verdicts ---
@@ -504,7 +563,10 @@ def failure_of(folder: Path, claims: list[Claim]) -> str:
         if name not in OWN_VARIABLES and not name.startswith(("SEGMART_", "DBT_"))
     }
     dbt = str(Path(sys.executable).with_name("dbt"))
-    selected = ["raw_claims", "received_claims", "base_claims", "stg_claims", "int_claims"]
+    selected = [
+        *("raw_claims", "received_claims", "base_claims", "stg_claims"),
+        *("int_claim_questions", "int_claim_keys", "int_claims"),
+    ]
     kinds = ["--resource-type", "seed", "--resource-type", "model"]
     finished = subprocess.run(
         [dbt, "build", *kinds, "--select", *selected],
@@ -542,12 +604,39 @@ def with_change(**change: str) -> Callable[[list[Claim]], list[Claim]]:
             "claims, row broken_one: there is no figure ctr in a mart segment_moods.",
         ),
         (
+            with_change(channel="telegramm", mart="segment_channel_engagement"),
+            "claims, row broken_one: channel telegramm is unknown here; "
+            "look for a slip in writing.",
+        ),
+        (
+            with_change(channel="email"),
+            "claims, row broken_one: segment_engagement.ctr has no channel; "
+            "leave it out or name another mart.",
+        ),
+        (
+            with_change(mart="segment_product_ownership", metric="ownership_rate"),
+            "claims, row broken_one: segment_product_ownership.ownership_rate needs a product.",
+        ),
+        (
+            with_change(claim_type="goes_with", sign="+"),
+            "claims, row broken_one: goes_with needs a figure that says how far things are apart, "
+            "and ctr does not.",
+        ),
+        (
             lambda claims: [*claims, claims[0]],
             "claims, row demo_occasionals_click_most: the claim_id stands there twice; "
             "give each claim its own.",
         ),
     ],
-    ids=["unknown segment", "unknown mart", "claim_id twice"],
+    ids=[
+        "unknown segment",
+        "unknown mart",
+        "unknown channel",
+        "key too many",
+        "key missing",
+        "nothing to go with",
+        "claim_id twice",
+    ],
 )
 def test_a_claim_about_something_unknown_stops_the_build(
     scratch: Path,

@@ -22,7 +22,12 @@ from pipeline.settings import Settings
 PROJECT = Path(__file__).resolve().parents[2]
 SUITES = PROJECT / "expectations"
 # Relations that are no marts and still have readers.
-ALSO_HANDED_OUT = {"health.build_info", "health.data_quality", "customers.segment_members"}
+ALSO_HANDED_OUT = {
+    "health.build_info",
+    "health.data_quality",
+    "customers.segment_members",
+    "evidence.channel_order_agreement",
+}
 IN_95 = ", in at least 95 % of the rows"
 
 ENGAGEMENT = """
@@ -52,7 +57,8 @@ from range(1, 5) as segments (segment_id);
 create view numbered as select segmentation, segment_id, segment_name from marts.segments;
 create table customers.segment_members as
 select 'behaviour' as segmentation, 'C' || number as entity_id, number % 4 + 1 as segment_id,
-    1.0::double as distance, 2.0::double as second_distance, 0.5::double as assignment_margin
+    1.0::double as distance, 2.0::double as second_distance, 0.5::double as assignment_margin,
+    'fit' as fit_id
 from range(100) as members (number);
 """
 MARTS = f"""
@@ -69,6 +75,8 @@ select *, 'savings' as product, 100 as customer_count, 30 as holder_count, 3 as 
     0.3::double as ownership_rate, 0.2::double as ownership_rate_low,
     0.4::double as ownership_rate_high, false as is_small_cell
 from numbered;
+create table marts.segment_ownership as
+select * exclude (product) from marts.segment_product_ownership;
 create table marts.segment_transactions as
 select *, 'deposit' as transaction_type, {TRANSACTIONS} from numbered;
 create table marts.segment_month_transactions as
@@ -92,6 +100,16 @@ create table evidence.segment_product_purchase_association as
 select segmentation, segment_id, 'savings' as owned_product, 'insurance' as product,
     0.02::double as adjusted_p
 from numbered;
+create table evidence.segment_count_amount_association as
+select segmentation, segment_id, 'count_total_rank_correlation' as metric,
+    0.4::double as estimate, 0.3::double as estimate_low, 0.5::double as estimate_high,
+    0.01::double as p, 0.02::double as adjusted_p, false as is_small_cell
+from numbered;
+create table evidence.channel_order_agreement as
+select 'behaviour' as segmentation, 0.3::double as p,
+    0.9::double as rank_agreement, 0.7::double as rank_agreement_low,
+    1.0::double as rank_agreement_high, 0.0::double as largest_reversal,
+    0.0::double as largest_reversal_low, 0.01::double as largest_reversal_high;
 create table evidence.claim_verdicts as
 select 'claim ' || segment_id as claim_id, segmentation, segment_id, 'highest' as claim_type,
     0.02::double as adjusted_p, 'supported' as verdict, 'yes' as use_it, 'It is so.' as reason

@@ -550,11 +550,16 @@ def test_segment_profiles(
                     "feature_position": position,
                     "entity_count": len(own),
                     "value_count": len(present),
+                    "value_sum": float(present.sum()),
+                    "values_squared": float((present**2).sum()),
                     "mean_value": mean,
+                    "mean_value_low": mean - Z * float(stats.sem(present)),
+                    "mean_value_high": mean + Z * float(stats.sem(present)),
                     "median_value": median,
                     "p25_value": p25,
                     "p75_value": p75,
                     "population_mean": population,
+                    "population_deviation": float(everybody.std(ddof=1)),
                     "standardised_difference": (mean - population) / float(everybody.std(ddof=1)),
                 }
             )
@@ -670,23 +675,25 @@ def test_segment_channel_engagement(
 # --- products and digital use ---
 
 
-def test_segment_product_ownership(
+def test_segment_ownership_by_product_and_of_any(
     rows: dict[str, pd.DataFrame], segment_of: pd.Series, mart: Callable[[str], pd.DataFrame]
 ) -> None:
     holdings = accepted(rows["product_holdings"])
     segment = holdings["customer_id"].map(segment_of)
     is_held = holdings["closed_on"].isna() | (holdings["closed_on"] > AS_OF)
     is_bought = holdings["opened_on"] > AS_OF - WINDOW
-    expected = []
+    expected: dict[str, list[dict[str, Any]]] = {"product": [], "any": []}
     for segment_id, size in segment_of.value_counts().items():
-        for product in sorted(set(holdings["product"])):
-            own = (segment == segment_id) & (holdings["product"] == product)
+        for product in [*sorted(set(holdings["product"])), None]:
+            own = segment == segment_id
+            if product:
+                own &= holdings["product"] == product
             holders = holdings["customer_id"][own & is_held].nunique()
             buyers = holdings["customer_id"][own & is_bought].nunique()
-            expected.append(
+            expected["product" if product else "any"].append(
                 {
                     "segment_id": segment_id,
-                    "product": product,
+                    **({"product": product} if product else {}),
                     "customer_count": size,
                     "holder_count": holders,
                     "buyer_count": buyers,
@@ -696,7 +703,8 @@ def test_segment_product_ownership(
                 }
             )
     found = mart("segment_product_ownership")
-    assert_rows(found, ["segment_id", "product"], expected, but=NAMES)
+    assert_rows(found, ["segment_id", "product"], expected["product"], but=NAMES)
+    assert_rows(mart("segment_ownership"), ["segment_id"], expected["any"], but=NAMES)
 
 
 def test_segment_digital_usage(

@@ -24,37 +24,15 @@ unknown_inputs as (
     where raw_column is null
 ),
 
-constructed as (
-    select max(case when is_constructed then 1 else 0 end) = 1 as has_constructed_rows
-    from {{ ref('stg_transactions') }}
-),
-
-units as (
-    select
-        mart,
-        metric,
-        max(unit) as unit,
-        max(case when needs_real_rows then 1 else 0 end) as needs_real_rows
-    from {{ ref('int_metric_sources') }}
-    group by mart, metric
-),
-
 judged as (
     select
         evidence.*,
-        units.unit,
-        case
-            when evidence.obstacle is not null then evidence.obstacle
-            when units.needs_real_rows = 1 and constructed.has_constructed_rows then 'constructed'
-        end as found_obstacle,
         coalesce(circular.is_circular, 0) = 1 as is_circular,
         unknown_inputs.segmentation is not null as has_unknown_inputs,
         {{ claim_verdict_by_type() }} as verdict_by_type
     from evidence
-    cross join constructed
     left join unknown_inputs on evidence.segmentation = unknown_inputs.segmentation
     left join circular on evidence.claim_id = circular.claim_id
-    left join units on evidence.mart = units.mart and evidence.metric = units.metric
 ),
 
 decided as (
@@ -62,7 +40,7 @@ decided as (
         *,
         case
             when claim_type = 'explanation' then null
-            when found_obstacle is not null then 'not_identifiable'
+            when obstacle is not null then 'not_identifiable'
             when is_circular then 'circular'
             when has_unknown_inputs and verdict_by_type = 'supported' then 'unsupported'
             else verdict_by_type

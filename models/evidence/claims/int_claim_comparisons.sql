@@ -1,11 +1,13 @@
 {{ config(schema='intermediate') }}
 
 with claims as (
-    select * from {{ ref('int_claims') }}
-),
-
-differences as (
-    select * from {{ ref('segment_differences') }}
+    select claims.*
+    from {{ ref('int_claims') }} as claims
+    inner join {{ ref('int_claim_questions') }} as questions
+        on claims.mart = questions.mart and claims.metric = questions.metric
+    where
+        claims.claim_type in ('more_than', 'less_than', 'highest', 'lowest', 'no_difference')
+        and not questions.is_difference
 ),
 
 -- A segment against another, the rest, or each other one; for no_difference every pair.
@@ -23,7 +25,7 @@ candidates as (
         differences.customer_count,
         differences.is_small_cell
     from claims
-    inner join differences
+    inner join {{ ref('segment_differences') }} as differences
         on
             claims.segmentation = differences.segmentation
             and claims.mart = differences.mart
@@ -36,25 +38,32 @@ candidates as (
                 when claims.other_segment_id is not null then differences.other_segment_id = claims.other_segment_id
                 else differences.compared_with = 'segment'
             end
-    where claims.claim_type in ('more_than', 'less_than', 'highest', 'lowest', 'no_difference')
 ),
 
--- The hardest comparison decides: the closest rival, or the pair that may differ most.
-ordered as (
+-- The hardest comparison decides: the closest rival; of an absence the pair that is clearly apart, else the
+-- pair that may be furthest apart.
+ranked as (
     select
         *,
         max(adjusted_p) over (partition by claim_id) as largest_p,
         max(case when is_small_cell then 1 else 0 end) over (partition by claim_id) as any_small_cell,
+        claim_type = 'no_difference'
+        and (difference_low > smallest_difference or difference_high < -smallest_difference) as is_apart,
+        case
+            when claim_type = 'no_difference' then -greatest(abs(difference_low), abs(difference_high))
+            else direction * difference
+        end as lead
+    from candidates
+),
+
+ordered as (
+    select
+        *,
         row_number() over (
             partition by claim_id
-            order by
-                case
-                    when claim_type = 'no_difference' then -greatest(abs(difference_low), abs(difference_high))
-                    else direction * difference
-                end nulls last,
-                difference
+            order by case when is_apart then 0 else 1 end, lead nulls last, difference
         ) as difficulty
-    from candidates
+    from ranked
 ),
 
 final as (

@@ -1,9 +1,19 @@
 {{ config(schema='intermediate') }}
 
 with claims as (
-    select * from {{ ref('int_claims') }}
+    select
+        claims.*,
+        questions.unit,
+        coalesce(questions.is_difference, false) as is_difference,
+        coalesce(questions.is_compared, false) as is_compared,
+        coalesce(questions.needs_real_rows, false) as needs_real_rows,
+        questions.smallest_difference as question_smallest_difference
+    from {{ ref('int_claims') }} as claims
+    left join {{ ref('int_claim_questions') }} as questions
+        on claims.mart = questions.mart and claims.metric = questions.metric
 ),
 
+-- A figure by itself answers what it is and, where it is a difference, what is more and what goes with what.
 figures as (
     select
         claims.claim_id,
@@ -12,9 +22,12 @@ figures as (
         figures.estimate_low as difference_low,
         figures.estimate_high as difference_high,
         figures.adjusted_p,
-        figures.smallest_difference,
+        claims.question_smallest_difference as smallest_difference,
         figures.customer_count,
-        figures.is_small_cell
+        figures.is_small_cell,
+        figures.obstacle as figure_obstacle,
+        figures.least_possible,
+        figures.customers_needed
     from claims
     inner join {{ ref('int_claim_figures') }} as figures
         on
@@ -22,21 +35,25 @@ figures as (
             and claims.mart = figures.mart
             and claims.metric = figures.metric
             and {{ null_safe_equal('claims.cell', 'figures.cell') }}
-            and {{ null_safe_equal('claims.owned_product', 'figures.other_cell') }}
+            and {{ null_safe_equal('claims.other_cell', 'figures.other_cell') }}
             and coalesce(claims.segment_id, 0) = coalesce(figures.segment_id, 0)
-    where
-        claims.claim_type in ('about', 'within', 'same_order')
-        or claims.mart = 'variation_shares'
-        or (
-            claims.claim_type in ('goes_with', 'no_difference')
-            and claims.metric in ('purchase_difference', 'count_total_rank_correlation', 'count_mean_rank_correlation')
-        )
+    where claims.claim_type in ('about', 'within') or claims.is_difference
 ),
 
 found as (
-    select * from {{ ref('int_claim_comparisons') }}
+    select
+        *,
+        cast(null as {{ text_type() }}) as figure_obstacle,
+        cast(null as double) as least_possible,
+        cast(null as bigint) as customers_needed
+    from {{ ref('int_claim_comparisons') }}
     union all
     select * from figures
+),
+
+constructed as (
+    select max(case when is_constructed then 1 else 0 end) = 1 as has_constructed_rows
+    from {{ ref('stg_transactions') }}
 ),
 
 final as (
@@ -49,12 +66,21 @@ final as (
         found.adjusted_p,
         found.smallest_difference,
         found.customer_count,
+        found.least_possible,
+        found.customers_needed,
         coalesce(found.is_small_cell, false) as is_small_cell,
         case
-            when found.claim_id is null or found.difference is null then 'no_data'
+            when claims.needs_real_rows and constructed.has_constructed_rows then 'constructed'
+            when found.figure_obstacle is not null then found.figure_obstacle
+            when
+                found.claim_id is null and claims.unit is not null
+                and claims.claim_type not in ('about', 'within', 'explanation')
+                and not claims.is_compared and not claims.is_difference then 'not_compared'
+            when found.claim_id is null or coalesce(found.difference, found.least_possible) is null then 'no_data'
             when found.is_small_cell then 'small_cell'
         end as obstacle
     from claims
+    cross join constructed
     left join found on claims.claim_id = found.claim_id
 )
 

@@ -7,9 +7,7 @@ with final as (
     select
         '{{ metric.mart }}' as mart,
         '{{ metric.metric }}' as metric,
-        '{{ raw_column }}' as raw_column,
-        '{{ metric.unit }}' as unit,
-        {{ 'true' if metric.get('needs_real_rows') else 'false' }} as needs_real_rows
+        '{{ raw_column }}' as raw_column
     {{ 'union all' if not (loop.last and outer_loop.last) }}
     {% endfor -%}
     {% endfor %}

@@ -46,13 +46,7 @@ cells as (
 final as (
     select
         *,
-        {{ ratio('holder_count', 'customer_count') }} as ownership_rate,
-        {{ proportion_low('holder_count', 'customer_count') }} as ownership_rate_low,
-        {{ proportion_high('holder_count', 'customer_count') }} as ownership_rate_high,
-        {{ ratio('buyer_count', 'customer_count') }} as purchase_rate,
-        {{ proportion_low('buyer_count', 'customer_count') }} as purchase_rate_low,
-        {{ proportion_high('buyer_count', 'customer_count') }} as purchase_rate_high,
-        {{ is_small_cell('customer_count', 'holder_count') }} as is_small_cell
+        {{ ownership_rates() }}
     from cells
 )
 

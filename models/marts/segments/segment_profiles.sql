@@ -42,6 +42,8 @@ described as (
         features.feature_position,
         count(*) as entity_count,
         count(features.feature_value) as value_count,
+        sum(cast(features.feature_value as double)) as value_sum,
+        sum({{ product_of('features.feature_value', 'features.feature_value') }}) as values_squared,
         avg(features.feature_value) as mean_value,
         {{ quantile('features.feature_value', 0.25) }} as p25_value,
         {{ quantile('features.feature_value', 0.5) }} as median_value,
@@ -61,11 +63,18 @@ final as (
         cast(described.feature_position as bigint) as feature_position,
         described.entity_count,
         described.value_count,
+        described.value_sum,
+        described.values_squared,
         described.mean_value,
+        {{ interval_low('described.mean_value', mean_standard_error('described.value_count', 'described.value_sum', 'described.values_squared')) }}
+            as mean_value_low,
+        {{ interval_high('described.mean_value', mean_standard_error('described.value_count', 'described.value_sum', 'described.values_squared')) }}
+            as mean_value_high,
         described.median_value,
         described.p25_value,
         described.p75_value,
         population.population_mean,
+        population.population_deviation,
         {{ standardised_difference('described.mean_value', 'population.population_mean', 'population.population_deviation') }}
             as standardised_difference
     from described
