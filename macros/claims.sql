@@ -144,6 +144,16 @@
 {%- endmacro %}
 
 
+{% macro is_true_here() -%}
+    {#- Whether a claim is true of these very customers, whatever it says of others like them. -#}
+    case
+        when claim_type in ('about', 'within')
+            then figure_found between coalesce(figure_low, figure - tolerance) and coalesce(figure_high, figure + tolerance)
+        else verdict_by_type = 'supported'
+    end
+{%- endmacro %}
+
+
 {% macro claim_verdict_by_type() -%}
     {#- The rules of a claim's kind, on difference and its interval; a figure known only to be at least
         `least_possible` can contradict a band below it and support none. -#}
@@ -216,7 +226,7 @@
         when obstacle = 'constructed' then 'It rests on transactions that were made up from totals, one by one they say nothing.'
         when verdict = 'unsupported' and verdict_by_type = 'supported'
             then 'Nobody said what these groups were made from, so a finding about them cannot be told from how they were made.'
-        when verdict = 'circular' and verdict_by_type = 'supported'
+        when verdict = 'circular' and is_true_here
             then {{ figure }} || ' is right, but it helped to form these groups, so it is no finding about them.'
         when verdict = 'circular' then 'What is said here helped to form these groups, so it is no finding about them; the figure found is ' || {{ figure }} || '.'
         when least_possible is not null

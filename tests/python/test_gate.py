@@ -403,7 +403,7 @@ VIOLATIONS = {
     ),
     "update customers.segment_members set second_distance = 0.5 where entity_id = 'C5'": (
         "customers.segment_members",
-        "distances are at least 0, the nearest segment first",
+        "distances are at least 0, the nearest segment first; one handed in has none",
         "entity_id: C5, distance: 1.0, second_distance: 0.5",
     ),
     "update health.data_quality set row_count = 89 "

@@ -2,6 +2,17 @@ with evidence as (
     select * from {{ ref('int_claim_evidence') }}
 ),
 
+-- A figure over all cells rests on a cell only if something happened in it.
+filled_cells as (
+    select distinct
+        segmentation,
+        mart,
+        metric,
+        cell
+    from {{ ref('int_metric_cells') }}
+    where event_count > 0
+),
+
 circular as (
     select
         evidence.claim_id,
@@ -9,13 +20,17 @@ circular as (
     from evidence
     inner join {{ ref('int_metric_sources') }} as metrics on evidence.mart = metrics.mart and evidence.metric = metrics.metric
     inner join {{ ref('int_segmentation_sources') }} as inputs
+        on evidence.segmentation = inputs.segmentation and metrics.raw_column = inputs.raw_column
+    left join filled_cells
         on
-            evidence.segmentation = inputs.segmentation
-            and metrics.raw_column = inputs.raw_column
-            and (
-                inputs.cell is null or evidence.cell is null
-                or inputs.cell = evidence.cell or inputs.cell = evidence.owned_product
-            )
+            evidence.segmentation = filled_cells.segmentation
+            and evidence.cells_of = filled_cells.mart
+            and evidence.metric = filled_cells.metric
+            and inputs.cell = filled_cells.cell
+    where
+        inputs.cell is null
+        or inputs.cell = evidence.cell
+        or (evidence.cell is null and (evidence.cells_of is null or filled_cells.cell is not null))
     group by evidence.claim_id
 ),
 
@@ -44,7 +59,8 @@ decided as (
             when is_circular then 'circular'
             when has_unknown_inputs and verdict_by_type = 'supported' then 'unsupported'
             else verdict_by_type
-        end as verdict
+        end as verdict,
+        coalesce({{ is_true_here() }}, false) as is_true_here
     from judged
 ),
 
@@ -67,7 +83,7 @@ final as (
         cast(customer_count as bigint) as customer_count,
         adjusted_p,
         verdict,
-        case when verdict = 'circular' then verdict_by_type = 'supported' end as figure_reproduces,
+        case when verdict = 'circular' then is_true_here end as figure_reproduces,
         {{ verdict_label('verdict') }} as verdict_label,
         {{ use_it('verdict') }} as use_it,
         read_as,

@@ -7,6 +7,7 @@ with claims as (
         coalesce(questions.is_difference, false) as is_difference,
         coalesce(questions.is_compared, false) as is_compared,
         coalesce(questions.needs_real_rows, false) as needs_real_rows,
+        questions.cells_of,
         questions.smallest_difference as question_smallest_difference
     from {{ ref('int_claims') }} as claims
     left join {{ ref('int_claim_questions') }} as questions
