@@ -124,3 +124,9 @@ def models_for(name: str, given: Collection[str], root: Path = ROOT) -> list[Pat
 
     add(name)
     return [files[model] for model in order]
+
+
+def tables_of(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    """The names of the tables that are there."""
+    rows = connection.sql("select table_name from duckdb_tables()").fetchall()
+    return {name for (name,) in rows}
