@@ -69,7 +69,7 @@ purchases as (
         on
             followed.customer_id = holdings.customer_id
             and followed.product = holdings.product
-            and holdings.opened_on > {{ dbt.dateadd('day', -var('landmark_days'), 'followed.landmark_on') }}
+            and holdings.opened_on >= {{ dbt.dateadd('day', -var('landmark_days'), 'followed.landmark_on') }}
             and holdings.opened_on <= followed.followed_until
     group by followed.campaign_id, followed.channel, followed.customer_id
 ),

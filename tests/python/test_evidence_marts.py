@@ -317,7 +317,7 @@ def spells_of(demo: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     rows = []
     for spell in spells.itertuples():
         days = opened.get((spell.customer_id, advertised[spell.campaign_id]), [])
-        if any(spell.landmark - wait < day <= spell.landmark for day in days):
+        if any(spell.landmark - wait <= day <= spell.landmark for day in days):
             continue
         bought = any(spell.landmark < day <= spell.landmark + follow for day in days)
         stratum = min(int(spell.seen), VARS["impression_strata"])

@@ -18,7 +18,7 @@ from evidence_sql import build, models_for, tables_of
 from rendering import project_vars
 from scipy import stats
 
-SEGMENTS, CUSTOMERS, CAMPAIGNS = 200, 1_200, 2
+SEGMENTS, CUSTOMERS, CAMPAIGNS = 200, 1_500, 2
 CLICK_EFFECT = 0.06
 VARS = project_vars()
 
@@ -33,7 +33,8 @@ select 'K' || campaign as campaign_id, 'email' as channel, customer_id, first_on
        false as is_holdout, impressions, clicks
 from spells;
 create table stg_product_holdings as
-select customer_id, 'product_' || campaign as product, first_on as opened_on
+select customer_id, 'product_' || campaign as product,
+       first_on + cast(days_at_once as integer) as opened_on
 from spells where buys_at_once
 union all
 select customer_id, 'product_' || campaign,
@@ -54,6 +55,10 @@ def draw(click_effect: float, seed: int) -> pd.DataFrame:
     own_ctr = np.repeat(rng.beta(2.0, 18.0, size), CAMPAIGNS)
     appetite = np.repeat(rng.gamma(2.0, 0.5, size), CAMPAIGNS)
     clicks = rng.binomial(impressions, own_ctr)
+    at_once = rng.random(rows) < 0.15 * (clicks > 0)
+    # Half of them on the very day they saw it.
+    waiting = rng.integers(1, VARS["landmark_days"] + 1, rows)
+    days_at_once = np.where(rng.random(rows) < 0.5, 0, waiting)
     later = 0.02 * impressions * appetite + click_effect * (clicks > 0)
     return pd.DataFrame(
         {
@@ -63,8 +68,9 @@ def draw(click_effect: float, seed: int) -> pd.DataFrame:
             "first_on": pd.Timestamp("2026-02-01").date(),
             "impressions": impressions,
             "clicks": clicks,
-            "buys_at_once": rng.random(rows) < 0.1 * (clicks > 0),
-            "buys_later": rng.random(rows) < later,
+            "buys_at_once": at_once,
+            "days_at_once": days_at_once,
+            "buys_later": ~at_once & (rng.random(rows) < later),
             "days_later": rng.integers(1, VARS["follow_up_days"] + 1, rows),
         }
     )
