@@ -94,6 +94,8 @@ def _holdings(block: Block) -> Iterator[Parts]:
         for number, product in enumerate(planted.PRODUCTS):
             has = (counts[:, number] > 0).astype(np.float64)
             yield Figure("segment_product_ownership", metric, product), has, everybody
+        has_any = (counts.sum(axis=1) > 0).astype(np.float64)
+        yield Figure("segment_ownership", metric, ""), has_any, everybody
 
 
 def _transactions(block: Block) -> Iterator[Parts]:

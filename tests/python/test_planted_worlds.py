@@ -102,9 +102,12 @@ order by all
 
 # Columns that are not text, of models without a contract.
 UNTYPED = dict.fromkeys(
-    ("figure", "tolerance", "figure_low", "figure_high", "share", "share_low", "share_high"),
+    (
+        *("figure", "tolerance", "figure_low", "figure_high", "share", "share_low", "share_high"),
+        *("largest_reversal", "largest_reversal_low", "largest_reversal_high"),
+    ),
     "double",
-) | {"customer_count": "bigint"}
+) | {"customer_count": "bigint", "is_small_cell": "boolean"}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -139,7 +142,8 @@ def never_read() -> set[str]:
         if name in evidence and columns and all(columns.values())
     }
     python = {path.stem for path in (ROOT / "python_models").glob("*.py")}
-    return (marts - {"segment_differences", "claim_verdicts"}) | python | {"stg_segment_labels"}
+    others = {"stg_segment_labels", "stg_campaigns", "segment_profiles"}
+    return (marts - {"segment_differences", "claim_verdicts"}) | python | others
 
 
 def judged(
