@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,7 +15,7 @@ def _datediff(start: str, end: str, part: str) -> str:
     return f"datediff('{part}', {start}, {end})"
 
 
-DBT = SimpleNamespace(datediff=_datediff, type_string=lambda: "varchar")
+DBT = SimpleNamespace(datediff=_datediff)
 
 
 def order_of(folder: Path) -> list[Path]:
@@ -34,23 +33,13 @@ def order_of(folder: Path) -> list[Path]:
     return [models[name] for name in done]
 
 
-def build(
-    connection: duckdb.DuckDBPyConnection, models: Sequence[Path], root: Path = ROOT
-) -> Mapping[str, float]:
+def build(connection: duckdb.DuckDBPyConnection, models: Sequence[Path]) -> None:
     """Create a table for each model, in this order.
 
     Args:
         connection: where the tables that the models refer to are found by their plain names.
-        models: files below `root`.
-        root: the project whose macros and vars are meant.
-
-    Returns:
-        Seconds each model took, by name.
+        models: files of the project.
     """
-    seconds = {}
     for path in models:
-        began = time.perf_counter()
-        sql = render_model(str(path.relative_to(root)), root=root, dbt=DBT)
+        sql = render_model(str(path.relative_to(ROOT)), dbt=DBT)
         connection.execute(f"create or replace table {path.stem} as {sql}")
-        seconds[path.stem] = time.perf_counter() - began
-    return seconds

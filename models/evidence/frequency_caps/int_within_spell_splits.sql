@@ -4,26 +4,17 @@ with days as (
     select * from {{ ref('int_impression_days') }}
 ),
 
+-- Numbers stand for spells and customers, which have a row for each cap: texts as keys take twice the memory.
 clicked_spells as (
     select
         customer_id,
         channel,
         campaign_id,
+        row_number() over (order by customer_id, channel, campaign_id) as spell_number,
         max(prior_impressions) as last_prior_impressions
     from days
     group by customer_id, channel, campaign_id
     having sum(clicks) > 0
-),
-
-spell_candidates as (
-    select
-        clicked_spells.customer_id,
-        clicked_spells.channel,
-        clicked_spells.campaign_id,
-        candidates.cap
-    from clicked_spells
-    inner join {{ ref('int_frequency_cap_candidates') }} as candidates
-        on clicked_spells.last_prior_impressions >= candidates.cap
 ),
 
 -- What a campaign's age alone takes away, seen among customers who had not reached the cap.
@@ -38,38 +29,59 @@ wear as (
     where group_id = 0 and click_count_before >= {{ var('small_cell_events') }}
 ),
 
-candidate_days as (
+spell_days as (
     select
-        spells.*,
-        days.prior_impressions >= spells.cap as is_after,
-        days.clicks,
-        days.impressions * wear.relative_response as expected
-    from spell_candidates as spells
-    inner join days
+        clicked_spells.spell_number,
+        clicked_spells.last_prior_impressions,
+        days.channel,
+        days.campaign_id,
+        days.campaign_age,
+        days.prior_impressions,
+        days.impressions,
+        days.clicks
+    from days
+    inner join clicked_spells
         on
-            spells.customer_id = days.customer_id
-            and spells.channel = days.channel
-            and spells.campaign_id = days.campaign_id
+            days.customer_id = clicked_spells.customer_id
+            and days.channel = clicked_spells.channel
+            and days.campaign_id = clicked_spells.campaign_id
+),
+
+splits as (
+    select
+        days.spell_number,
+        wear.cap,
+        sum(case when days.prior_impressions >= wear.cap then days.clicks else 0 end) as clicks_after,
+        sum(case when days.prior_impressions >= wear.cap then days.impressions * wear.relative_response else 0 end)
+            as expected_after,
+        sum(case when days.prior_impressions < wear.cap then days.clicks else 0 end) as clicks_before,
+        sum(case when days.prior_impressions < wear.cap then days.impressions * wear.relative_response else 0 end)
+            as expected_before
+    from spell_days as days
     inner join wear
         on
             days.channel = wear.channel
             and days.campaign_id = wear.campaign_id
             and days.campaign_age = wear.campaign_age
-            and spells.cap = wear.cap
+            and days.last_prior_impressions >= wear.cap
+    group by days.spell_number, wear.cap
 ),
 
 final as (
     select
-        customer_id,
-        channel,
-        campaign_id,
-        cap,
-        cast(sum(case when is_after then clicks else 0 end) as double) as clicks_after,
-        sum(case when is_after then expected else 0 end) as expected_after,
-        cast(sum(case when is_after then 0 else clicks end) as double) as clicks_before,
-        sum(case when is_after then 0 else expected end) as expected_before
-    from candidate_days
-    group by customer_id, channel, campaign_id, cap
+        members.customer_number,
+        spells.channel,
+        spells.campaign_id,
+        splits.cap,
+        cast(splits.clicks_after as double) as clicks_after,
+        splits.expected_after,
+        cast(splits.clicks_before as double) as clicks_before,
+        splits.expected_before,
+        splits.expected_before + splits.expected_after as expected
+    from splits
+    inner join clicked_spells as spells on splits.spell_number = spells.spell_number
+    inner join {{ ref('int_group_members') }} as members on spells.customer_id = members.customer_id and members.group_id = 0
+    where splits.expected_before > 0 and splits.expected_after > 0
 )
 
 select * from final
