@@ -120,16 +120,6 @@ def sentences_of_build(root: Path, *select: str) -> list[str]:
             r"seeds/impression_bands\.csv, band 3-7: it overlaps band 1-3; start it at 4\.",
         ),
         (
-            "impression_bands",
-            f"{BANDS}\n",
-            r"seeds/impression_bands\.csv has no row; give it at least one\.",
-        ),
-        (
-            "frequency_cap_candidates",
-            "cap\n4\neight\n8\n",
-            r"seeds/frequency_cap_candidates\.csv, cap eight: it is no whole number of at least 1\.",
-        ),
-        (
             "frequency_cap_candidates",
             "cap\n",
             r"seeds/frequency_cap_candidates\.csv has no row; give it at least one\.",
