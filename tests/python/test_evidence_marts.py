@@ -565,6 +565,7 @@ def failure_of(folder: Path, claims: list[Claim]) -> str:
     dbt = str(Path(sys.executable).with_name("dbt"))
     selected = [
         *("raw_claims", "received_claims", "base_claims", "stg_claims"),
+        *("impression_bands", "int_impression_bands"),
         *("int_claim_questions", "int_claim_keys", "int_claims"),
     ]
     kinds = ["--resource-type", "seed", "--resource-type", "model"]

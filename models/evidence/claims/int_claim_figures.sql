@@ -38,6 +38,8 @@ final as (
     select * from associations
     union all
     select * from {{ ref('int_engagement_figures') }}
+    union all
+    select * from {{ ref('int_impression_figures') }}
 )
 
 select * from final

@@ -38,6 +38,11 @@ known as (
         'touchpoint' as claim_key,
         touchpoint as known_value
     from {{ ref('int_customer_touchpoints') }}
+    union
+    select
+        'band' as claim_key,
+        lower(band_name) as known_value
+    from {{ ref('int_impression_bands') }}
 ),
 
 final as (
