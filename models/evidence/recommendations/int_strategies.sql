@@ -25,7 +25,7 @@ metrics as (
     {% endfor %}
 ),
 
--- A channel can be meant before anything was delivered about it.
+-- A channel can be meant before anything was delivered about it, and a product mart's figure over all products.
 cells as (
     select
         mart,
@@ -38,6 +38,12 @@ cells as (
     from metrics
     cross join {{ ref('channels') }} as channels
     where metrics.dimension = 'channel'
+    union distinct
+    select
+        mart,
+        'any' as cell
+    from metrics
+    where dimension = 'product'
 ),
 
 final as (
