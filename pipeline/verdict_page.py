@@ -254,10 +254,11 @@ def study(build: duckdb.DuckDBPyConnection, currency: str) -> str:
         "### What it says",
         "",
         *_table(
-            ("sentence", "verdict", "use it", "found", "why"),
+            ("sentence", "read as", "verdict", "use it", "found", "why"),
             (
                 (
                     escaped(claim["sentence"]),
+                    escaped(claim["read_as"] or ""),
                     escaped(claim["verdict_label"] or EXPLANATION[0]),
                     escaped(claim["use_it"] or ""),
                     found(claim, currency) if claim["verdict"] else "",
