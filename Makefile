@@ -12,7 +12,7 @@ export PYTHONDONTWRITEBYTECODE :=
 export DO_NOT_TRACK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help build load gate publish test test-full lint docs refit import demo-data bench clean
+.PHONY: help build load gate publish test test-full lint docs study-pages refit import demo-data bench clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -55,8 +55,12 @@ lint: .venv/installed ## sqlfluff, ruff and mypy
 	@$(BIN)/mypy
 	@$(BIN)/sqlfluff lint models tests/data importers
 
-docs: .venv/installed ## write the dbt docs as one page: target/static_index.html
+docs: .venv/installed ## write the dbt docs (target/static_index.html) and, from the demo's build, docs/how_to_read_a_verdict.md
 	@$(BIN)/dbt docs generate --static --quiet && echo "target/static_index.html"
+	@$(RUN) pipeline.verdict_page
+
+study-pages: .venv/installed ## import and build both studies and write docs/studies.md: make study-pages DATA=folder
+	@$(RUN) pipeline.study_pages $(or $(DATA),../shared/data)
 
 demo-data: .venv/installed ## write the demo seeds anew, or: CUSTOMERS=1000000 OUT=folder FORMAT=parquet
 	@$(RUN) benchmarks.generate $(if $(OUT),--customers $(or $(CUSTOMERS),4000) --out "$(OUT)" --format $(or $(FORMAT),csv),--out seeds --prefix raw_ --truth benchmarks/demo_truth.json)

@@ -1,8 +1,9 @@
 """Publish a build that passed everything: `make publish`.
 
 The build file is read, never handed out. Readers see `warehouse.duckdb` (aggregates),
-`customers.duckdb` (customer grain, mode 0600) and `parquet/latest`, each replaced in one step
-after it was written whole elsewhere, so that a killed publish leaves the old or the new one.
+`customers.duckdb` (customer grain, mode 0600), a page on how to read a verdict and
+`parquet/latest`, each replaced in one step after it was written whole elsewhere, so that a killed
+publish leaves the old or the new one.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from pathlib import Path
 
 import duckdb
 
-from pipeline import log, sentences
+from pipeline import log, sentences, verdict_page
 from pipeline.sentences import UserError
 from pipeline.settings import DEMO_KEY, Settings
 from pipeline.summary import print_summary
@@ -121,6 +122,7 @@ def publish(settings: Settings) -> BuildInfo:
                 work = settings.published_folder / f"{WORK_PREFIX}{os.getpid()}"
                 try:
                     _write_all(build, work)
+                    _write_page(work, settings)
                     _put_in_place(work, settings.published_folder, info, kept)
                 finally:
                     shutil.rmtree(work, ignore_errors=True)
@@ -378,6 +380,13 @@ def _write_all(build: duckdb.DuckDBPyConnection, work: Path) -> None:
     _write_parquet(work / WAREHOUSE, work / "parquet", aggregates)
 
 
+def _write_page(work: Path, settings: Settings) -> None:
+    """Write "How to read a verdict" from the file that will be published."""
+    with duckdb.connect(str(work / WAREHOUSE), read_only=True) as warehouse:
+        page = verdict_page.how_to_read(warehouse, settings.currency())
+    verdict_page.write(work / verdict_page.PAGE_NAME, page)
+
+
 def _relations(build: duckdb.DuckDBPyConnection, schema: str) -> list[Relation]:
     rows = build.execute(
         """
@@ -478,7 +487,7 @@ def _write_parquet(warehouse: Path, folder: Path, relations: list[Relation]) -> 
 
 
 def _put_in_place(work: Path, published: Path, info: BuildInfo, kept: int) -> None:
-    """Replace customers, then warehouse, then switch `parquet/latest`; prune old folders.
+    """Replace customers, warehouse and page, then switch `parquet/latest`; prune old folders.
 
     The Parquet folder gets its name only once its build is published, so that no folder there is
     of a build that never was.
@@ -491,6 +500,7 @@ def _put_in_place(work: Path, published: Path, info: BuildInfo, kept: int) -> No
         # Left by a reader who opened the old file for writing; it would be read into the new one.
         (published / f"{file_name}.wal").unlink(missing_ok=True)
         os.replace(work / file_name, published / file_name)
+    os.replace(work / verdict_page.PAGE_NAME, published / verdict_page.PAGE_NAME)
     _sync(published)
     os.rename(work / "parquet", parquet / name)
     link = parquet / f"{WORK_PREFIX}latest-{os.getpid()}"

@@ -93,14 +93,21 @@ class Settings:
 
     def published_versions_kept(self) -> int:
         """How many Parquet folders stay, from the var of that name in dbt_project.yml."""
-        project = yaml.safe_load((self.root / "dbt_project.yml").read_text(encoding="utf-8")) or {}
-        kept = (project.get("vars") or {}).get("published_versions_kept")
+        kept = self._var("published_versions_kept")
         if isinstance(kept, bool) or not isinstance(kept, int) or kept < 1:
             raise UserError(
                 "The var published_versions_kept in dbt_project.yml is to be a whole number of "
                 f"at least 1; it is {kept}."
             )
         return kept
+
+    def currency(self) -> str:
+        """What amounts are in, from the var of that name in dbt_project.yml; may be empty."""
+        return str(self._var("currency") or "")
+
+    def _var(self, name: str) -> object:
+        project = yaml.safe_load((self.root / "dbt_project.yml").read_text(encoding="utf-8")) or {}
+        return (project.get("vars") or {}).get(name)
 
 
 def source_key_of(raw_data: Path | None) -> str:

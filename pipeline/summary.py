@@ -52,6 +52,7 @@ def summary_lines(connection: duckdb.DuckDBPyConnection, settings: Settings) -> 
         f"  {published}/warehouse.duckdb  aggregates, for everybody",
         f"  {published}/parquet/latest    the same as Parquet",
         f"  {published}/customers.duckdb  customer by customer, for you alone",
+        f"  {published}/how_to_read_a_verdict.md",
         "",
         "Next:",
         *_look_inside(settings.published_folder / "warehouse.duckdb", settings),

@@ -7,7 +7,7 @@
 {% macro cell_sums() %}{{ return(['customer_count', 'sum_y', 'sum_x', 'sum_yy', 'sum_xx', 'sum_xy']) }}{% endmacro %}
 
 
-{% macro rolled_up(relation, over, keep) -%}
+{% macro rolled_up(relation, over, keep, also_added=[]) -%}
     {#- Cells added up over a dimension whose values hold different customers. -#}
     {%- set shared = ['channel', 'product', 'transaction_type', 'touchpoint', 'month_starts_on'] -%}
     {%- for dimension in over if dimension in shared -%}
@@ -19,7 +19,7 @@
         {%- for column in keep %}
         {{ column }},
         {%- endfor %}
-        {%- for column in cell_sums() %}
+        {%- for column in cell_sums() + also_added %}
         sum({{ column }}) as {{ column }}{{ ',' if not loop.last }}
         {%- endfor %}
     from {{ relation }}

@@ -28,10 +28,32 @@ rests as (
     from cells
 ),
 
+totals as (
+    {{ rolled_up('cells', ['segment_id'], ['segmentation', 'mart', 'metric', 'kind', 'cell', 'smallest_difference'], ['event_count']) }}
+),
+
+everybody as (
+    select
+        segmentation,
+        cast(null as bigint) as segment_id,
+        mart,
+        metric,
+        kind,
+        cell,
+        {% for sum in cell_sums() + ['event_count'] -%}
+        {{ sum }},
+        {% endfor -%}
+        smallest_difference,
+        'all' as group_type
+    from totals
+),
+
 all_groups as (
     select * from segments
     union all
     select * from rests
+    union all
+    select * from everybody
 ),
 
 estimated as (

@@ -5,6 +5,7 @@ with segments as (
 
 others as (
     select * from {{ ref('int_metric_groups') }}
+    where group_type in ('segment', 'rest')
 ),
 
 compared as (

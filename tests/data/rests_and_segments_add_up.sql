@@ -25,6 +25,7 @@ added as (
         sum({{ sum }}) as {{ sum }}
         {%- endfor %}
     from {{ ref('int_metric_groups') }}
+    where group_type in ('segment', 'rest')
     group by segmentation, segment_id, mart, metric, coalesce(cell, '')
 )
 

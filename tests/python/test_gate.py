@@ -114,6 +114,14 @@ create table evidence.claim_verdicts as
 select 'claim ' || segment_id as claim_id, segmentation, segment_id, 'highest' as claim_type,
     0.02::double as adjusted_p, 'supported' as verdict, 'yes' as use_it, 'It is so.' as reason
 from numbered;
+create table evidence.recommendations as
+select 'strategy ' || segment_id as strategy_id, segmentation, segment_id,
+    'Do it.' as strategy, 'claim ' || segment_id as rests_on, 1 as claim_count,
+    'backed' as status, 'It holds.' as reason, 'segment_engagement' as kpi_mart,
+    'ctr' as kpi_metric, 'share' as unit, 0.2::double as baseline,
+    0.1::double as baseline_low, 0.3::double as baseline_high, 0.1::double as target_change,
+    0.22::double as target, null::bigint as customers_per_arm, null::boolean as is_test_possible
+from numbered;
 
 create table health.build_info as
 select date '2026-03-31' as as_of_on, 'demo' as source_name, 'aaaa' as input_hash,
@@ -411,6 +419,22 @@ VIOLATIONS = {
         "health.data_quality",
         "received = accepted + broken + superseded for every entity",
         "entity: customers, received: 100, accounted_for: 99",
+    ),
+    "update evidence.recommendations set status = 'do_not' where segment_id = 1": (
+        "evidence.recommendations",
+        "every status follows from the verdicts of the claims",
+        "strategy_id: strategy 1, status: do_not, verdicts: ['supported']",
+    ),
+    "update evidence.recommendations set claim_count = 2 where segment_id = 2": (
+        "evidence.recommendations",
+        "a strategy rests on the claims it counts",
+        "strategy_id: strategy 2, rests_on: claim 2, claim_count: 2",
+    ),
+    "update evidence.recommendations set customers_per_arm = 9, is_test_possible = true "
+    "where segment_id = 3": (
+        "evidence.recommendations",
+        "only a strategy to test first has customers to test it on, at least one",
+        "strategy_id: strategy 3, status: backed, customers_per_arm: 9",
     ),
     "insert into health.build_info select null, 'demo', 'aaaa', 'bbbb'": (
         "health.build_info",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import stat
@@ -28,7 +29,7 @@ Build = Callable[..., Settings]
 
 TABLES = """
 create schema internal; create schema marts; create schema health; create schema customers;
-create schema quarantine; create schema staging;
+create schema quarantine; create schema staging; create schema evidence;
 
 create table internal.build_state as
 select '{build_id}' as build_id, '{source}' as source_name, 'dev' as target_name,
@@ -63,6 +64,17 @@ select number, {version} as version, number * 1.1::double as value
 from range({rows}) as numbers (number) order by hash(number);
 create view marts.numbers_doubled as
 select number * 2 as number, version from "warehouse"."marts"."numbers";
+
+create table evidence.claim_verdicts as
+select 'one' as claim_id, 'Version {version} holds.' as sentence, 'supported' as verdict,
+    'Holds' as verdict_label, 'yes' as use_it, 'It is so.' as reason, 'Literally.' as read_as,
+    'share' as unit, 0.2::double as figure_found, 0.2::double as estimate,
+    0.1::double as estimate_low, 0.3::double as estimate_high, 250::bigint as customer_count,
+    null::boolean as figure_reproduces;
+create table evidence.recommendations as
+select 'do' as strategy_id, 'Do {version}.' as strategy, 'backed' as status, 'It holds.' as reason,
+    'one' as rests_on, 'ctr' as kpi_metric, null::varchar as kpi_cell, 'numbers' as kpi_mart,
+    null::varchar as segment_name, null::double as baseline, null::bigint as customers_per_arm;
 
 create table customers.segment_members as
 select 'customer ' || number as entity_id, number % 4 + 1 as segment_id, {version} as version
@@ -161,6 +173,15 @@ def versions(published: Path) -> tuple[int, int, int]:
     return found[0][0][0], found[1][0][0], found[2][0][0]
 
 
+def page_version(published: Path) -> int:
+    """The one version on the published page; fails where it is not whole."""
+    text = (published / "how_to_read_a_verdict.md").read_text(encoding="utf-8")
+    sentence, strategy = re.search(r"> Version (\d+)", text), re.search(r"> Do (\d+)", text)
+    assert sentence and strategy and sentence[1] == strategy[1]
+    assert text.endswith("came out as *Test first*.\n")
+    return int(sentence[1])
+
+
 def everything(folder: Path) -> dict[str, bytes]:
     """Every published file's bytes; hidden files (the lock, work in progress) are not published."""
     return {
@@ -177,6 +198,8 @@ def test_aggregates_alone_enter_the_warehouse(build: Build) -> None:
     settings = build()
     publish(settings)
     assert tables(settings.published_folder / "warehouse.duckdb") == [
+        "evidence.claim_verdicts",
+        "evidence.recommendations",
         "health.build_info",
         "health.data_quality",
         "marts.numbers",
@@ -185,6 +208,8 @@ def test_aggregates_alone_enter_the_warehouse(build: Build) -> None:
     ]
     latest = settings.published_folder / "parquet" / "latest"
     assert sorted(str(path.relative_to(latest)) for path in latest.rglob("*.parquet")) == [
+        "evidence/claim_verdicts.parquet",
+        "evidence/recommendations.parquet",
         "health/build_info.parquet",
         "health/data_quality.parquet",
         "marts/numbers.parquet",
@@ -230,6 +255,7 @@ def test_nothing_is_left_beside_what_is_published(build: Build) -> None:
     assert sorted(os.listdir(settings.published_folder)) == [
         ".lock",
         "customers.duckdb",
+        "how_to_read_a_verdict.md",
         "parquet",
         "warehouse.duckdb",
     ]
@@ -245,7 +271,7 @@ def test_the_same_build_gives_the_same_parquet_bytes(build: Build) -> None:
     first = everything(latest.resolve())
     publish(settings)
     assert everything(latest.resolve()) == first
-    assert len(first) == 5
+    assert len(first) == 7
 
 
 def test_a_wal_left_by_a_careless_reader_does_not_enter_the_new_file(build: Build) -> None:
@@ -391,6 +417,16 @@ def test_two_publishes_at_once_are_refused(build: Build) -> None:
     finally:
         other.communicate("")
     publish(settings)
+
+
+def test_the_page_is_of_the_build_it_is_published_with(build: Build) -> None:
+    publish(build(1))
+    settings = build(2)
+    publish(settings)
+    assert page_version(settings.published_folder) == 2
+    build(3, is_green=False)
+    assert "the last build failed" in refused(settings)
+    assert page_version(settings.published_folder) == 2
 
 
 def test_a_reader_who_opened_the_published_file_for_writing_stops_nobody(build: Build) -> None:
@@ -584,13 +620,10 @@ sentences.run(publish.main, "make publish")
 def assert_old_or_new(published: Path, old: int, new: int) -> None:
     found = versions(published)
     assert set(found) <= {old, new}
-    # Customers first, then the warehouse, then the link: a later one is never ahead.
-    assert list(found) in (
-        [old, old, old],
-        [old, new, old],
-        [new, new, old],
-        [new, new, new],
-    )
+    # Customers first, then the warehouse, the page and the link: a later one is never ahead.
+    warehouse, customers, parquet = found
+    order = [customers, warehouse, page_version(published), parquet]
+    assert order == sorted(order, reverse=new > old)
 
 
 def test_killed_before_any_change_of_the_disk_leaves_old_or_new(build: Build) -> None:

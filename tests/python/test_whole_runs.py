@@ -13,8 +13,12 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 import pytest
-from conftest import OWN_VARIABLES, copy_project
-from test_importer import STUDY_FILE
+from conftest import OWN_VARIABLES, PROJECT, copy_project
+from rendering import project_vars
+from test_importer import SHARED_DATA, STUDY_FILE
+
+from pipeline import study_pages, verdict_page
+from pipeline.settings import Settings
 
 # The study's clusters, the largest first: size, mean customer CTR, pooled CTR, housing loan,
 # internet banking, median withdrawal total.
@@ -110,3 +114,30 @@ def test_a_partial_build_is_not_published_and_dbt_says_who_publishes(study_run: 
         assert refused.returncode == 1
         assert "a part only" in refused.stderr.strip().splitlines()[-1]
     assert (published.stat().st_ino, published.stat().st_mtime_ns) == before
+
+
+def test_the_page_of_the_studies_is_what_their_builds_give(study_run: Path) -> None:
+    """The first study as the other tests built it, the second with no more than the page shows."""
+    source, path = list(study_pages.STUDIES.items())[1]
+    if not (SHARED_DATA / path).is_file():
+        reason = f"the study's file is not there: {SHARED_DATA / path} (SEGMART_SHARED_DATA)"
+        print(reason)
+        pytest.skip(reason)
+    second = (source, str(SHARED_DATA / path), "imported/second")
+    imported = run(study_run, sys.executable, "-m", "pipeline.import_source", *second)
+    assert imported.returncode == 0, imported.stderr
+    dbt = str(Path(sys.executable).with_name("dbt"))
+    kinds = ("--resource-type", "seed", "--resource-type", "model")
+    shown = ("+claim_verdicts", "+recommendations", "+build_info")
+    built = run(
+        study_run, dbt, "build", *kinds, "--select", *shown, RAW_DATA=str(study_run / second[2])
+    )
+    assert built.returncode == 0, built.stdout[-3000:]
+    sections = []
+    for name in ("imported/study", second[2]):
+        environment = {"RAW_DATA": str(study_run / name)}
+        build = Settings.from_environment(environment, study_run).build_file
+        with duckdb.connect(str(build), read_only=True) as connection:
+            sections.append(verdict_page.study(connection, project_vars()["currency"]))
+    committed = (PROJECT / study_pages.PAGE).read_text(encoding="utf-8")
+    assert committed == study_pages.page(sections), "run: make study-pages"

@@ -76,6 +76,7 @@ final as (
         segment_id,
         segment,
         cell,
+        unit,
         figure_found,
         difference as estimate,
         difference_low as estimate_low,

@@ -20,7 +20,7 @@ with metrics as (
         cast(null as double) as least_possible,
         cast(null as bigint) as customers_needed
     from {{ ref('int_metric_groups') }}
-    where group_type = 'segment'
+    where group_type in ('segment', 'all')
 ),
 
 associations as (

@@ -1,0 +1,30 @@
+{% macro stop_at_strategy_problems() %}
+    {#- A strategy that names something unknown is an error, not a recommendation. -#}
+    {% if execute and not flags.EMPTY %}
+        {% set problems = run_query('select seed, strategy_id, problem from ' ~ this ~ ' order by seed, strategy_id, problem limit 1').rows %}
+        {% if problems %}
+            {{ exceptions.raise_compiler_error('seeds/' ~ problems[0][0] ~ '.csv, row ' ~ problems[0][1] ~ ': ' ~ problems[0][2] ~ '.') }}
+        {% endif %}
+    {% endif %}
+{% endmacro %}
+
+
+{% macro strategy_status(claims, supported, contradicted) -%}
+    case
+        when {{ contradicted }} > 0 then 'do_not'
+        when {{ supported }} = {{ claims }} then 'backed'
+        else 'test_first'
+    end
+{%- endmacro %}
+
+
+{% macro strategy_reason() -%}
+    case status
+        when 'backed' then 'Everything it rests on holds.'
+        when 'do_not' then 'It rests on "' || contradicted_sentence || '", and the opposite holds.'
+        else
+            case when supported_claim_count > 0 then 'Not everything' else 'Nothing' end
+            || ' it rests on is shown to hold: ' || verdict_labels || '.'
+            || case when baseline is null then ' Nothing handed in holds the figure to watch.' else '' end
+    end
+{%- endmacro %}
