@@ -123,6 +123,13 @@
 {%- endmacro %}
 
 
+{% macro roughly(count) -%}
+    {#- A count to two leading figures: what is only an order of magnitude should not look exact. -#}
+    {%- set power = 'power(10, greatest(0, floor(log10(' ~ count ~ ')) - 1))' -%}
+    cast(cast(round({{ count }} / {{ power }}) * {{ power }} as bigint) as {{ text_type() }})
+{%- endmacro %}
+
+
 {% macro unit_words(unit, is_gap=false) -%}
     {#- What follows a number: between two shares there are percentage points. The currency is a var. -#}
     case {{ unit }}
@@ -220,7 +227,7 @@
         when obstacle = 'not_compared' then 'How far this figure may be off is not known, so it is compared with nothing.'
         when obstacle = 'small_cell' then 'Too few customers or events to say.'
         when obstacle = 'insufficient'
-            then 'Too few customers to say' || coalesce('; about ' || cast(customers_needed as {{ text_type() }}) || ' would do', '') || '.'
+            then 'Too few customers to say' || coalesce('; about ' || {{ roughly('customers_needed') }} || ' would do', '') || '.'
         when obstacle = 'not_randomised'
             then 'Who was shown how much depended on who clicked; only showing it by lot for a while can tell.'
         when obstacle = 'constructed' then 'It rests on transactions that were made up from totals, one by one they say nothing.'

@@ -235,6 +235,7 @@ STRATEGY = {
     "wording": "own",
 }
 CITED = ("do_it", "they_click")
+STRATEGY_MODELS = ("int_strategies", "int_strategy_problems")
 AROUND = """
 create table segments as
 select 'behaviour' as segmentation, 1 as segment_id, 'Savers' as segment_name;
@@ -260,8 +261,10 @@ def problems_of(
             "strategy_claims",
             pd.DataFrame(cited, columns=["strategy_id", "claim_id"], dtype=object),
         )
-        for name in ("int_strategies", "int_strategy_problems"):
-            sql = render_model(f"{RECOMMENDATIONS}/{name}.sql")
+        claims = "models/evidence/claims/int_claim_questions"
+        for path in (claims, *(f"{RECOMMENDATIONS}/{name}" for name in STRATEGY_MODELS)):
+            name = Path(path).name
+            sql = render_model(f"{path}.sql")
             connection.execute(f"create table {name} as {sql}")
         return connection.execute("from int_strategy_problems order by all").fetchall()
 

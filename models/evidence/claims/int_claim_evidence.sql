@@ -4,6 +4,7 @@ with claims as (
     select
         claims.*,
         questions.unit,
+        case when questions.other_cell_key is not null then claims.other_cell end as figure_cell,
         coalesce(questions.is_difference, false) as is_difference,
         coalesce(questions.is_compared, false) as is_compared,
         coalesce(questions.needs_real_rows, false) as needs_real_rows,
@@ -36,7 +37,7 @@ figures as (
             and claims.mart = figures.mart
             and claims.metric = figures.metric
             and {{ null_safe_equal('claims.cell', 'figures.cell') }}
-            and {{ null_safe_equal('claims.other_cell', 'figures.other_cell') }}
+            and {{ null_safe_equal('claims.figure_cell', 'figures.other_cell') }}
             and coalesce(claims.segment_id, 0) = coalesce(figures.segment_id, 0)
     where claims.claim_type in ('about', 'within') or claims.is_difference
 ),
