@@ -128,5 +128,6 @@
 
 {% macro is_cell_without_verdict() -%}
     ({{ is_small_cell('customer_count', 'event_count') }}
+        or {{ rests_on_few('sum_y', 'sum_yy') }}
         or {{ is_too_uneven('carrier_count', 'sum_y', 'sum_root_y', 'third_cumulant', 'standard_error') }})
 {%- endmacro %}

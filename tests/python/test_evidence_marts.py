@@ -129,6 +129,8 @@ def group_figures(kind: str, metric: str, customers: pd.DataFrame) -> dict[str, 
     y, x, n = customers["y"].to_numpy(), customers["x"].to_numpy(), len(customers)
     estimate = ratio_of(y, x) if kind == "ratio" else mean_of(y)
     small = is_small(n, customers["e"].sum())
+    if kind != "proportion":
+        small |= bool(y.sum() ** 2 < VARS["small_cell_even_events"] * (y @ y))
     if metric == "amount_per_customer":
         carriers = int((y > 0).sum())
         inequality = 1 - np.sqrt(y).sum() ** 2 / (carriers * y.sum())

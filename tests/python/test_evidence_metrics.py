@@ -413,7 +413,16 @@ def test_a_medians_interval_knows_no_nulls_and_may_be_one_value() -> None:
     assert evaluate(ends, "frame", frame) == {"-": [0.0], "+": [0.0]}
 
 
-# --- amounts too uneven ---
+# --- events of few, amounts too uneven ---
+
+
+def test_events_of_few_customers_count_for_fewer() -> None:
+    samples = [[1.0] * 25, [1.0] * 24, [4.0] * 25, [100.0] + [1.0] * 300, [0.0] * 50]
+    rows = [(sum(x), sum(value**2 for value in x)) for x in samples]
+    frame = pd.DataFrame(rows, columns=["y", "yy"])
+    call = render("rests_on_few('y', 'yy')")
+    assert evaluate({"found": call}, "frame", frame)["found"] == [False, True, False, True, False]
+    assert evaluate({"found": call}, "(select 5 as y, null as yy)")["found"] == [False]
 
 
 def too_uneven(samples: Sequence[np.ndarray], carriers: bool = True) -> list[Any]:

@@ -846,7 +846,8 @@ def figures_of(counts: np.ndarray, totals: np.ndarray) -> dict[str, tuple[Estima
     }
     found = {}
     for name, (estimate, customers, events) in figures.items():
-        is_weak = customers < 200 or events < 20
+        values = counts if name == "transactions_per_customer" else totals
+        is_weak = customers < 200 or events < 20 or values.sum() ** 2 < 25 * (values @ values)
         if name != "transactions_per_customer":
             skewness = estimate.cumulant / estimate.error**3 if estimate.error > 0 else 0
             is_weak |= active < 200 or (inequality > 0.4 and skewness**2 * 200 > 1)
@@ -868,11 +869,9 @@ def compared(transactions: pd.DataFrame, segment_of: pd.Series) -> dict[int, Row
         order = sorted(segments, key=lambda segment: (-own[segment][name][0].value, segment))
         for place, segment in enumerate(order):
             other = order[place + 1] if place + 1 < len(order) else order[place - 1]
-            (estimate, is_weak), (next_estimate, next_is_weak) = (
-                own[segment][name],
-                own[other][name],
-            )
-            against_rest, against_next = estimate - rest[segment][name][0], estimate - next_estimate
+            estimate, is_weak = own[segment][name]
+            neighbour, other_is_weak = own[other][name]
+            against_rest, against_next = estimate - rest[segment][name][0], estimate - neighbour
             low, high = against_next.interval(LEVEL)
             rows[segment] |= named(
                 f"{name}_difference", against_rest.value, against_rest.interval(LEVEL)
@@ -909,8 +908,6 @@ def test_segment_transactions(
         for (segment, kind), own in cells
     ]
     assert len(expected) == 16
-    certain = [row["is_amount_per_customer_rank_certain"] for row in expected]
-    assert 4 < sum(certain) < 16, "no place is certain, or all are"
     found = mart("segment_transactions")
     assert_rows(found, ["segment_id", "transaction_type"], expected, but=NAMES)
     median = found.set_index(["segment_id", "transaction_type"])["amount_per_customer_median"]
@@ -944,6 +941,8 @@ def test_segment_month_transactions(
             for (segment, kind), own in cells
         ]
     assert len(expected) == 48
+    certain = [row["is_transactions_per_customer_rank_certain"] for row in expected]
+    assert 10 < sum(certain) < 40, "no place is certain, or all are"
     found = mart("segment_month_transactions")
     assert sorted(set(found["month_starts_on"])) == [
         month.start_time.date() for month in pd.period_range("2025-01", "2026-06", freq="M")
