@@ -5,7 +5,7 @@ with ranked as (
         *,
         row_number() over (
             partition by {{ keys | join(', ') }}, group_type
-            order by estimate desc nulls last, segment_id
+            order by estimate desc nulls last, segment_id asc
         ) as metric_rank,
         count(estimate) over (partition by {{ keys | join(', ') }}, group_type) as ranked_count
     from {{ ref('int_transaction_metric_groups') }}
