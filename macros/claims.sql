@@ -141,7 +141,7 @@
     case
         when claim_type = 'explanation' then 'An explanation, not a fact: nothing in the data can grade it, and it supports nothing.'
         when found_obstacle = 'no_data' then 'Nothing handed in answers this.'
-        when found_obstacle = 'small_cell' then 'Too few customers or events to say.'
+        when found_obstacle = 'small_cell' then 'Too few customers or events to say, or amounts too uneven for their number.'
         when found_obstacle = 'constructed' then 'It rests on transactions that were made up from totals, one by one they say nothing.'
         when verdict = 'unsupported' and verdict_by_type = 'supported'
             then 'Nobody said what these groups were made from, so a finding about them cannot be told from how they were made.'
