@@ -45,12 +45,12 @@
 
 
 {% macro skewed_end(estimate, error, third_cumulant, error_covariance, sign) -%}
-    {#- An end of the interval: - z for the lower, + z for the upper; the inverse of skewness_removed, written without a
-        division by the bend, which may be 0. -#}
+    {#- An end of the interval: - for the lower, + for the upper. The inverse of skewness_removed, written without a division
+        by the bend, which may be 0, and with the root once: its square and itself and 1 are a square and 3 / 4. -#}
     {%- set bend = skew_bend(error, third_cumulant, error_covariance) -%}
     {%- set quantile = '(' ~ ('' if sign == '-' else '-') ~ interval_z() ~ ' - ' ~ skew_shift(error, third_cumulant) ~ ')' -%}
     {%- set root = 'cbrt(1 + 3 * ' ~ bend ~ ' * ' ~ quantile ~ ')' -%}
-    ({{ estimate }} - {{ error }} * 3 * {{ quantile }} / ({{ root }} * {{ root }} + {{ root }} + 1))
+    ({{ estimate }} - {{ error }} * 3 * {{ quantile }} / (power({{ root }} + 0.5, 2) + 0.75))
 {%- endmacro %}
 
 
