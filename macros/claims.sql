@@ -225,7 +225,7 @@
         when claim_type = 'explanation' then 'An explanation, not a fact: nothing in the data can grade it, and it supports nothing.'
         when obstacle = 'no_data' then 'Nothing handed in answers this.'
         when obstacle = 'not_compared' then 'How far this figure may be off is not known, so it is compared with nothing.'
-        when obstacle = 'small_cell' then 'Too few customers or events to say.'
+        when obstacle = 'small_cell' then 'Too few customers or events to say, or amounts too uneven for their number.'
         when obstacle = 'insufficient'
             then 'Too few customers to say' || coalesce('; about ' || {{ roughly('customers_needed') }} || ' would do', '') || '.'
         when obstacle = 'not_randomised'

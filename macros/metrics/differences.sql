@@ -6,6 +6,15 @@
 {%- endmacro %}
 
 
+{% macro cell_difference(own, other) -%}
+    {#- Columns of the difference of two cells, from their relations' names. -#}
+    {{ own }}.estimate - {{ other }}.estimate as difference,
+        {{ difference_standard_error(own ~ '.standard_error', other ~ '.standard_error') }} as standard_error,
+        {{ own }}.third_cumulant - {{ other }}.third_cumulant as third_cumulant,
+        {{ own }}.error_covariance - {{ other }}.error_covariance as error_covariance
+{%- endmacro %}
+
+
 {% macro difference_p(difference, standard_error) -%}
     {#- Two-sided p of no difference; null where nothing varies. -#}
     {{ two_sided_p(difference ~ ' / nullif(' ~ standard_error ~ ', 0)') }}

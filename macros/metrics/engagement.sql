@@ -18,9 +18,18 @@
         {{ cell_sum(product_of('click_count', 'click_count')) }} as clicks_squared,
         {{ cell_sum(product_of('click_count', 'impression_count')) }} as clicks_times_impressions,
         {{ cell_sum(product_of('open_count', 'openable_impression_count')) }} as opens_times_openable_impressions,
+        {% for y, x in [('clicks', 'impressions'), ('opens', 'openable_impressions')] -%}
+        {%- set counts = {'clicks': 'click_count', 'impressions': 'impression_count', 'opens': 'open_count',
+            'openable_impressions': 'openable_impression_count'} -%}
+        {{ cell_sum(product_of(product_of(counts[y], counts[y]), counts[y])) }} as {{ y }}_cubed,
+        {{ cell_sum(product_of(product_of(counts[y], counts[y]), counts[x])) }} as {{ y }}_squared_times_{{ x }},
+        {{ cell_sum(product_of(product_of(counts[y], counts[x]), counts[x])) }} as {{ y }}_times_{{ x }}_squared,
+        {{ cell_sum(product_of(product_of(counts[x], counts[x]), counts[x])) }} as {{ x }}_cubed,
+        {% endfor -%}
         {{ cell_sum(ratio('click_count', 'impression_count')) }} as customer_ctr_sum,
         {{ cell_sum(product_of(ratio('click_count', 'impression_count'), ratio('click_count', 'impression_count'))) }}
-            as customer_ctr_squared
+            as customer_ctr_squared,
+        {{ cell_sum('power(' ~ ratio('click_count', 'impression_count') ~ ', 3)') }} as customer_ctr_cubed
 {%- endmacro %}
 
 
@@ -35,28 +44,19 @@
 
 
 {% macro engagement_rates() -%}
-    {%- set ctr_error = ratio_standard_error(
-        'reached_customer_count', 'click_count', 'impression_count',
-        'clicks_squared', 'impressions_squared', 'clicks_times_impressions') -%}
-    {%- set mean_error = mean_standard_error('reached_customer_count', 'customer_ctr_sum', 'customer_ctr_squared') -%}
-    {%- set open_error = ratio_standard_error(
-        'openable_customer_count', 'open_count', 'openable_impression_count',
-        'opens_squared', 'openable_impressions_squared', 'opens_times_openable_impressions') -%}
-    {%- set ctr = ratio('click_count', 'impression_count') -%}
-    {%- set mean_ctr = ratio('customer_ctr_sum', 'reached_customer_count') -%}
-    {%- set open_rate = ratio('open_count', 'openable_impression_count') -%}
-    {{ ctr }} as ctr,
-        {{ interval_low(ctr, ctr_error, 0) }} as ctr_low,
-        {{ interval_high(ctr, ctr_error, 1) }} as ctr_high,
-        {{ mean_ctr }} as mean_customer_ctr,
-        {{ interval_low(mean_ctr, mean_error, 0) }} as mean_customer_ctr_low,
-        {{ interval_high(mean_ctr, mean_error, 1) }} as mean_customer_ctr_high,
-        {{ open_rate }} as open_rate,
-        {{ interval_low(open_rate, open_error, 0) }} as open_rate_low,
-        {{ interval_high(open_rate, open_error, 1) }} as open_rate_high,
+    {{ ratio_with_interval(
+        'ctr', 'reached_customer_count', 'click_count', 'impression_count',
+        'clicks_squared', 'impressions_squared', 'clicks_times_impressions',
+        'clicks_cubed', 'clicks_squared_times_impressions', 'clicks_times_impressions_squared', 'impressions_cubed', 1) }},
+        {{ mean_with_interval(
+            'mean_customer_ctr', 'reached_customer_count', 'customer_ctr_sum', 'customer_ctr_squared', 'customer_ctr_cubed', 1) }},
+        {{ ratio_with_interval(
+            'open_rate', 'openable_customer_count', 'open_count', 'openable_impression_count',
+            'opens_squared', 'openable_impressions_squared', 'opens_times_openable_impressions',
+            'opens_cubed', 'opens_squared_times_openable_impressions', 'opens_times_openable_impressions_squared',
+            'openable_impressions_cubed', 1) }},
         {{ ratio('converted_customer_count', 'reached_customer_count') }} as conversion_rate,
         {{ proportion_low('converted_customer_count', 'reached_customer_count') }} as conversion_rate_low,
         {{ proportion_high('converted_customer_count', 'reached_customer_count') }} as conversion_rate_high,
         {{ is_small_cell('reached_customer_count', 'click_count') }} as is_small_cell
 {%- endmacro %}
-

@@ -12,14 +12,17 @@
 
 {% macro interval_low(estimate, standard_error, minimum=none) -%}
     {#- Lower end of estimate +- z standard errors, cut off at `minimum`; null where the error is unknown. -#}
-    {%- set low = '(' ~ estimate ~ ' - ' ~ interval_z() ~ ' * ' ~ standard_error ~ ')' -%}
-    {%- if minimum is none -%} {{ low }}
-    {%- else -%} case when {{ low }} < {{ minimum }} then cast({{ minimum }} as double) else {{ low }} end {%- endif -%}
+    {{ cut_off('(' ~ estimate ~ ' - ' ~ interval_z() ~ ' * ' ~ standard_error ~ ')', '<', minimum) }}
 {%- endmacro %}
 
 
 {% macro interval_high(estimate, standard_error, maximum=none) -%}
-    {%- set high = '(' ~ estimate ~ ' + ' ~ interval_z() ~ ' * ' ~ standard_error ~ ')' -%}
-    {%- if maximum is none -%} {{ high }}
-    {%- else -%} case when {{ high }} > {{ maximum }} then cast({{ maximum }} as double) else {{ high }} end {%- endif -%}
+    {{ cut_off('(' ~ estimate ~ ' + ' ~ interval_z() ~ ' * ' ~ standard_error ~ ')', '>', maximum) }}
+{%- endmacro %}
+
+
+{% macro cut_off(bound, beyond, limit) -%}
+    {#- A case, since least() and greatest() pass over null. -#}
+    {%- if limit is none -%} {{ bound }}
+    {%- else -%} case when {{ bound }} {{ beyond }} {{ limit }} then cast({{ limit }} as double) else {{ bound }} end {%- endif -%}
 {%- endmacro %}

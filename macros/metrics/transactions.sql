@@ -21,11 +21,18 @@
         sum({{ product_of('transaction_count', 'transaction_count') }}) as counts_squared,
         sum({{ product_of('total_amount', 'total_amount') }}) as amounts_squared,
         sum({{ product_of('total_amount', 'transaction_count') }}) as amounts_times_counts,
+        sum({{ product_of(product_of('transaction_count', 'transaction_count'), 'transaction_count') }}) as counts_cubed,
+        sum({{ product_of(product_of('total_amount', 'total_amount'), 'total_amount') }}) as amounts_cubed,
+        sum({{ product_of(product_of('total_amount', 'total_amount'), 'transaction_count') }}) as amounts_squared_times_counts,
+        sum({{ product_of(product_of('total_amount', 'transaction_count'), 'transaction_count') }}) as amounts_times_counts_squared,
+        sum(sqrt(cast(total_amount as double))) as amount_roots,
         {% for name, amount in {
             'customer': 'total_amount',
             'active_customer': 'case when transaction_count > 0 then total_amount end',
         }.items() -%}
         {{ quantile(amount, 0.5) }} as amount_per_{{ name }}_median,
+        {{ median_end(amount, '-') }} as amount_per_{{ name }}_median_low,
+        {{ median_end(amount, '+') }} as amount_per_{{ name }}_median_high,
         {{ quantile(amount, 0.25) }} as amount_per_{{ name }}_p25,
         {{ quantile(amount, 0.75) }} as amount_per_{{ name }}_p75,
         {% endfor -%}
@@ -44,18 +51,27 @@
 
 
 {% macro transaction_figures() -%}
-    {%- set per_transaction = ratio('total_amount', 'transaction_count') -%}
-    {%- set per_transaction_error = ratio_standard_error(
-        'customer_count', 'total_amount', 'transaction_count', 'amounts_squared', 'counts_squared', 'amounts_times_counts') -%}
-    {{ mean_with_interval('transactions_per_customer', 'customer_count', 'transaction_count', 'counts_squared') }},
+    {{ mean_with_interval('transactions_per_customer', 'customer_count', 'transaction_count', 'counts_squared', 'counts_cubed') }},
         {% for name, customers in {'customer': 'customer_count', 'active_customer': 'active_customer_count'}.items() -%}
-        {{ mean_with_interval('amount_per_' ~ name, customers, 'total_amount', 'amounts_squared') }},
+        {{ mean_with_interval('amount_per_' ~ name, customers, 'total_amount', 'amounts_squared', 'amounts_cubed') }},
         {{ coefficient_of_variation(customers, 'total_amount', 'amounts_squared') }} as amount_per_{{ name }}_cv,
         {% endfor -%}
-        {{ per_transaction }} as amount_per_transaction,
-        {{ interval_low(per_transaction, per_transaction_error, 0) }} as amount_per_transaction_low,
-        {{ interval_high(per_transaction, per_transaction_error) }} as amount_per_transaction_high,
+        {{ ratio_with_interval(
+            'amount_per_transaction', 'customer_count', 'total_amount', 'transaction_count',
+            'amounts_squared', 'counts_squared', 'amounts_times_counts',
+            'amounts_cubed', 'amounts_squared_times_counts', 'amounts_times_counts_squared', 'counts_cubed') }},
         {{ coefficient_of_variation('transaction_count', 'total_amount', 'transaction_amounts_squared') }}
             as amount_per_transaction_cv,
         {{ is_small_cell('customer_count', 'active_customer_count') }} as is_small_cell
+{%- endmacro %}
+
+
+{% macro comparison_columns(relation) -%}
+    {#- What a segment is told against the rest and in order, of every figure of segment_transactions. -#}
+    {%- for metric in var('metrics') if metric.mart == 'segment_transactions' %}
+        {%- for figure in ['difference', 'difference_low', 'difference_high', 'rank'] %}
+        {{ relation }}.{{ metric.metric }}_{{ figure }},
+        {%- endfor %}
+        coalesce({{ relation }}.is_{{ metric.metric }}_rank_certain, false) as is_{{ metric.metric }}_rank_certain{{ ',' if not loop.last }}
+    {%- endfor %}
 {%- endmacro %}

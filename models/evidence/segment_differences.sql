@@ -24,8 +24,7 @@ compared as (
         segments.is_small_cell or others.is_small_cell as is_small_cell,
         segments.estimate,
         others.estimate as other_estimate,
-        segments.estimate - others.estimate as difference,
-        {{ difference_standard_error('segments.standard_error', 'others.standard_error') }} as standard_error,
+        {{ cell_difference('segments', 'others') }},
         {{ newcombe_low(
             'segments.estimate', 'segments.estimate_low', 'segments.estimate_high',
             'others.estimate', 'others.estimate_low', 'others.estimate_high') }} as newcombe_low,
@@ -51,21 +50,21 @@ tested as (
         *,
         case
             when kind = 'proportion' then newcombe_low
-            else {{ interval_low('difference', 'standard_error') }}
+            else {{ skewed_low('difference', 'standard_error', 'third_cumulant', 'error_covariance') }}
         end as difference_low,
         case
             when kind = 'proportion' then newcombe_high
-            else {{ interval_high('difference', 'standard_error') }}
+            else {{ skewed_high('difference', 'standard_error', 'third_cumulant', 'error_covariance') }}
         end as difference_high,
         case
             when is_small_cell then null
             when kind = 'proportion' then proportions_p
-            else {{ difference_p('difference', 'standard_error') }}
+            else {{ two_sided_p(skewness_removed('difference', 'standard_error', 'third_cumulant', 'error_covariance')) }}
         end as p,
         case kind
             when 'proportion' then 'Newcombe interval, pooled score test'
-            when 'mean' then 'Welch'
-            else 'delta method over customers'
+            when 'mean' then 'Welch, skewness removed'
+            else 'delta method over customers, skewness removed'
         end as method,
         segmentation || ': ' || mart || '.' || metric as family
     from compared

@@ -26,6 +26,7 @@ import pytest
 from conftest import OWN_VARIABLES, Build
 from rendering import project_vars
 from scipy import stats
+from unskewed import mean_of, ratio_of
 
 VARS = project_vars()
 Z = float(stats.norm.ppf(0.975))
@@ -124,18 +125,20 @@ def customer_cells(
     return "mean", rows.assign(y=y, x=1.0, e=rows["transaction_count"].gt(0).astype(float))
 
 
-def group_figures(kind: str, customers: pd.DataFrame) -> dict[str, float]:
+def group_figures(kind: str, metric: str, customers: pd.DataFrame) -> dict[str, Any]:
     y, x, n = customers["y"].to_numpy(), customers["x"].to_numpy(), len(customers)
-    estimate = y.sum() / x.sum()
-    residuals = y - estimate * x if kind == "ratio" else y - y.mean()
-    error = math.sqrt(residuals @ residuals * n / (n - 1)) / x.sum()
-    return {
-        "n": n,
-        "y": y.sum(),
-        "estimate": estimate,
-        "error": error,
-        "small": is_small(n, customers["e"].sum()),
-    }
+    estimate = ratio_of(y, x) if kind == "ratio" else mean_of(y)
+    small = is_small(n, customers["e"].sum())
+    if kind != "proportion":
+        small |= bool(y.sum() ** 2 < VARS["small_cell_even_events"] * (y @ y))
+    if metric == "amount_per_customer":
+        carriers = int((y > 0).sum())
+        inequality = 1 - np.sqrt(y).sum() ** 2 / (carriers * y.sum())
+        many = VARS["customers_per_squared_skewness"]
+        is_skewed = (estimate.cumulant / estimate.error**3) ** 2 * many > 1
+        small |= carriers < VARS["small_cell_customers"]
+        small |= bool(inequality > VARS["largest_inequality"] and is_skewed)
+    return {"n": n, "y": y.sum(), "estimate": estimate, "small": small}
 
 
 @pytest.mark.parametrize(
@@ -161,8 +164,8 @@ def test_differences_between_segments_are_those_of_their_customers(
     expected = 0
     for (segmentation, cell), rows in customers.groupby(["segmentation", "cell"]):
         segments = sorted(rows["segment_id"].unique())
-        groups = {s: group_figures(kind, rows[rows["segment_id"] == s]) for s in segments}
-        rests = {s: group_figures(kind, rows[rows["segment_id"] != s]) for s in segments}
+        groups = {s: group_figures(kind, metric, rows[rows["segment_id"] == s]) for s in segments}
+        rests = {s: group_figures(kind, metric, rows[rows["segment_id"] != s]) for s in segments}
         pairs = [(s, 0, groups[s], rests[s]) for s in segments]
         pairs += [(s, o, groups[s], groups[o]) for s, o in permutations(segments, 2)]
         expected += len(pairs)
@@ -172,17 +175,17 @@ def test_differences_between_segments_are_those_of_their_customers(
             assert row.compared_with == ("segment" if other_id else "rest"), what
             assert (row.customer_count, row.other_customer_count) == (own["n"], other["n"]), what
             difference = own["estimate"] - other["estimate"]
-            assert_same(row.estimate, own["estimate"], what)
-            assert_same(row.other_estimate, other["estimate"], what)
-            assert row.difference == pytest.approx(difference, rel=1e-7, abs=1e-12), what
+            assert_same(row.estimate, own["estimate"].value, what)
+            assert_same(row.other_estimate, other["estimate"].value, what)
+            assert row.difference == pytest.approx(difference.value, rel=1e-7, abs=1e-12), what
             if kind == "proportion":
                 counts = (own["y"], own["n"], other["y"], other["n"])
                 low, high = newcombe(*counts)
                 p = chi_squared_p(*counts)
             else:
-                error = math.hypot(own["error"], other["error"])
-                low, high = difference - Z * error, difference + Z * error
-                p = float(2 * stats.norm.sf(abs(difference / error)))
+                low, high = difference.interval(VARS["confidence_level"])
+                p = difference.p()
+                assert row.is_small_cell or (row.p < 0.05) == (low > 0 or high < 0), what
             assert_same(row.difference_low, low, what, 1e-7)
             assert_same(row.difference_high, high, what, 1e-7)
             assert row.is_small_cell == (own["small"] or other["small"]), what

@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rendering import CompilerError, evaluate, project_vars, render
 from scipy import stats
+from unskewed import Estimate, mean_of, ratio_of
 
 SEED = 20260630
 Z = float(stats.norm.ppf(0.975))
-SUMS = ["customer_count", "sum_y", "sum_x", "sum_yy", "sum_xx", "sum_xy"]
 quick = settings(max_examples=40, deadline=None, derandomize=True)
 
 
@@ -120,43 +120,42 @@ def test_a_test_elsewhere_turns_no_adjusted_p() -> None:
 def cells_of(customers: pd.DataFrame, kind: str) -> pd.DataFrame:
     squares = customers.assign(
         customer_count=1,
-        sum_y=customers["y"],
-        sum_x=customers["x"],
-        sum_yy=customers["y"] ** 2,
-        sum_xx=customers["x"] ** 2,
-        sum_xy=customers["x"] * customers["y"],
+        carrier_count=(customers["y"] > 0).astype(int),
+        sum_root_y=np.sqrt(customers["y"]),
+        **{
+            f"sum_{powers}": math.prod(customers[name].astype(float) for name in powers)
+            for powers in ("y", "x", "yy", "xx", "xy", "yyy", "yyx", "yxx", "xxx")
+        },
     )
-    cells = squares.groupby(["segmentation", "segment_id", "region"], as_index=False)[SUMS].sum()
+    sums = render("cell_sums() | join(' ')").split()
+    cells = squares.groupby(["segmentation", "segment_id", "region"], as_index=False)[sums].sum()
     return cells.assign(kind=kind)
 
 
-def directly(customers: pd.DataFrame, kind: str) -> tuple[float, float]:
-    """Estimate and standard error of one group from its customers."""
+FIGURES = ("customer_count", "estimate", "low", "high")
+
+
+def directly(customers: pd.DataFrame, kind: str) -> dict[str, float]:
+    """The figures of one group from its customers."""
     y, x = (customers[name].to_numpy(float) for name in ("y", "x"))
-    n = len(y)
-    if kind == "ratio":
-        r = y.sum() / x.sum() if x.sum() else math.nan
-        if n < 2 or math.isnan(r):
-            return r, math.nan
-        residuals = y - r * x
-        return r, math.sqrt(n / (n - 1) * (residuals @ residuals)) / x.sum()
-    if kind == "mean":
-        return y.mean(), y.std(ddof=1) / math.sqrt(n) if n > 1 else math.nan
-    return y.mean(), math.sqrt(y.mean() * (1 - y.mean()) / n)
+    if kind == "proportion":
+        value, ends = y.mean(), wilson(int(y.sum()), len(y))
+    else:
+        estimate = ratio_of(y, x) if kind == "ratio" else mean_of(y)
+        value, ends = estimate.value, estimate.interval()
+    return dict(zip(FIGURES, (len(y), value, *ends), strict=True))
 
 
 def rolled_figures(
     customers: pd.DataFrame, kind: str, over: list[str], keep: list[str]
-) -> dict[tuple[Any, ...], tuple[Any, Any]]:
+) -> dict[tuple[Any, ...], dict[str, Any]]:
     rolled = render("rolled_up('frame', over, keep)", over=over, keep=[*keep, "kind"])
-    expressions = {name: name for name in keep}
-    expressions |= {
-        "estimate": render("cell_estimate()"),
-        "error": render("cell_standard_error()"),
-    }
-    found = evaluate(expressions, f"({rolled}) as rolled", cells_of(customers, kind))
-    keys = zip(*(found[name] for name in keep), strict=True)
-    return dict(zip(keys, zip(found["estimate"], found["error"], strict=True), strict=True))
+    figures = f"(select *, {render('cell_figures()')} from ({rolled}) as rolled) as figures"
+    expressions = {name: name for name in (*keep, "customer_count", "estimate")}
+    expressions |= {"low": render("cell_low()"), "high": render("cell_high()")}
+    found = evaluate(expressions, figures, cells_of(customers, kind))
+    rows = [dict(zip(found, row, strict=True)) for row in zip(*found.values(), strict=True)]
+    return {tuple(row[name] for name in keep): row for row in rows}
 
 
 def assert_rolled_up_as_directly(customers: pd.DataFrame, kind: str) -> None:
@@ -169,9 +168,12 @@ def assert_rolled_up_as_directly(customers: pd.DataFrame, kind: str) -> None:
         groups = dict(iter(customers.groupby(keep)))
         assert found.keys() == groups.keys()
         for key, group in groups.items():
-            estimate, error = directly(group, kind)
+            expected = directly(group, kind)
             # The root magnifies the rounding of an error that is zero.
-            assert found[key] == (close(estimate), close(error, 1e-9, 1e-7)), (kind, keep, key)
+            rounding = 1e-9 if len(group) > 1 and group["y"].nunique() > 1 else 1e-6
+            assert {name: found[key][name] for name in FIGURES} == {
+                name: close(value, 1e-9, rounding) for name, value in expected.items()
+            }, (kind, keep, key)
 
 
 customer_rows = st.lists(
@@ -292,26 +294,176 @@ def test_differences_of_proportions_equal_newcombe_and_the_chi_squared_test(
             assert p is None
 
 
+DIFFERENCE = "'difference', 'standard_error', 'third_cumulant', 'error_covariance'"
+
+
+def found_of(difference: Estimate) -> dict[str, Any]:
+    """Interval and p of one difference by the SQL."""
+    columns = ["difference", "standard_error", "third_cumulant", "error_covariance"]
+    values = (difference.value, difference.error, difference.cumulant, difference.covariance)
+    expressions = {
+        "low": render(f"skewed_low({DIFFERENCE})"),
+        "high": render(f"skewed_high({DIFFERENCE})"),
+        "p": render(f"two_sided_p(skewness_removed({DIFFERENCE}))"),
+    }
+    found = evaluate(expressions, "frame", pd.DataFrame([values], columns=columns))
+    return {name: column[0] for name, column in found.items()}
+
+
 def test_difference_of_means_equals_welch_where_customers_are_many() -> None:
     rng = np.random.default_rng(SEED)
     a, b = rng.gamma(2, 50, 40_000), rng.gamma(2, 49.5, 9_000) * 1.5
     welch = stats.ttest_ind(a, b, equal_var=False)
-    parts = {"n": len, "s": np.sum, "ss": lambda values: np.sum(values**2)}
-    frame = pd.DataFrame(
-        {f"{part}{i}": [f(v)] for i, v in enumerate((a, b)) for part, f in parts.items()}
+    frame = cells_of(
+        pd.DataFrame(
+            {
+                "segmentation": "behaviour",
+                "segment_id": np.repeat([1, 2], [len(a), len(b)]),
+                "region": "north",
+                "y": np.concatenate([a, b]),
+                "x": 1.0,
+            }
+        ),
+        "mean",
     )
-    errors = [render(f"mean_standard_error('n{i}', 's{i}', 'ss{i}')") for i in (0, 1)]
-    error = render("difference_standard_error(a, b)", a=f"({errors[0]})", b=f"({errors[1]})")
-    difference = "(s0 / n0 - s1 / n1)"
-    rows = f"(select {difference} as difference, {error} as error from frame) as tested"
-    p = render("difference_p('difference', 'error')")
-    found = evaluate({"d": "difference", "e": "error", "p": p}, rows, frame)
-    assert found["d"] == [close(a.mean() - b.mean())]
-    assert found["e"] == [close(abs((a.mean() - b.mean()) / welch.statistic), 1e-8)]
+    figures = f"(select *, {render('cell_figures()')} from frame)"
+    compared = f"{figures} as own, {figures} as other where own.segment_id < other.segment_id"
+    columns = render("cell_difference('own', 'other')")
+    rows = f"(select {columns} from {compared}) as compared"
+    names = ["difference", "standard_error", "third_cumulant", "error_covariance"]
+    found = evaluate({name: name for name in names}, rows, frame)
+    expected = mean_of(a) - mean_of(b)
+    assert found["difference"] == [close(a.mean() - b.mean())]
+    assert found["standard_error"] == [close(abs((a.mean() - b.mean()) / welch.statistic), 1e-8)]
+    assert found["third_cumulant"] == [close(expected.cumulant, 1e-6, 1e-15)]
+    assert found["error_covariance"] == [0.0]
     nearer = rng.normal(0, 1, 20_000), rng.normal(0.015, 2, 30_000)
     welch = stats.ttest_ind(*nearer, equal_var=False)
-    p_of = one(render("difference_p(d, e)", d=repr(float(welch.statistic)), e="1e0"))
-    assert p_of == pytest.approx(welch.pvalue, rel=1e-2)
+    p_of = found_of(mean_of(nearer[0]) - mean_of(nearer[1]))["p"]
+    assert p_of == pytest.approx(welch.pvalue, rel=2e-2)
+
+
+@quick
+@given(st.integers(0, 10**6), st.integers(5, 400), st.integers(5, 400))
+def test_a_difference_has_the_interval_and_the_p_of_the_same_transformation(
+    seed: int, own_size: int, other_size: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    own, other = rng.lognormal(3, 1.2, own_size), rng.lognormal(3.2, 0.8, other_size)
+    shown = rng.poisson(10, own_size) + 1.0, rng.poisson(4, other_size) + 1.0
+    for difference in (
+        mean_of(own) - mean_of(other),
+        ratio_of(own * shown[0], shown[0]) - ratio_of(other * shown[1], shown[1]),
+    ):
+        found = found_of(difference)
+        low, high = difference.interval()
+        assert found["low"] == close(low, 1e-9, 1e-9)
+        assert found["high"] == close(high, 1e-9, 1e-9)
+        assert found["p"] == close(difference.p(), 1e-6)
+        assert (found["p"] < 0.05) == (found["low"] > 0 or found["high"] < 0)
+
+
+def test_without_skewness_the_interval_and_the_p_are_the_normal_ones() -> None:
+    found = found_of(Estimate(3.0, 1.5, 0.0))
+    assert found["low"] == close(3 - 1.5 * Z)
+    assert found["high"] == close(3 + 1.5 * Z)
+    assert found["p"] == close(float(2 * stats.norm.sf(2)), 1e-7)
+
+
+def test_what_does_not_vary_has_an_interval_without_width_and_no_p() -> None:
+    assert found_of(Estimate(3.0, 0.0, 0.0)) == {"low": 3.0, "high": 3.0, "p": None}
+
+
+# --- medians ---
+
+
+def median_ends(samples: Sequence[np.ndarray], level: float = 0.95) -> list[tuple[Any, Any]]:
+    rows = [(place, float(value)) for place, x in enumerate(samples) for value in x]
+    frame = pd.DataFrame(rows, columns=["place", "value"])
+    low, high = (
+        render("median_end('value', sign)", sign=sign, variables={"confidence_level": level})
+        for sign in "-+"
+    )
+    ends = f"select place, {low} as low, {high} as high from frame group by place"
+    found = evaluate({"low": "low", "high": "high"}, f"({ends}) as found order by place", frame)
+    return list(zip(found["low"], found["high"], strict=True))
+
+
+@pytest.mark.parametrize("level", [0.8, 0.9, 0.95, 0.99])
+def test_a_medians_interval_leaves_out_less_than_the_level_by_the_binomial(level: float) -> None:
+    sizes = [*range(1, 60), 100, 101, 200, 333, 1_000, 1_001, 4_000]
+    rng = np.random.default_rng(SEED)
+    ends = median_ends([rng.permutation(n) + 1 for n in sizes], level)
+    for n, (low, high) in zip(sizes, ends, strict=True):
+        if low is None:
+            assert high is None and 1 - 2 * 0.5**n < level + 0.02, n
+            continue
+        assert low + high == n + 1
+        left_out = 2 * stats.binom.cdf(low - 1, n, 0.5)
+        assert left_out < 1 - level + 0.01, n
+        if level == 0.95:
+            assert left_out <= 0.05, n
+            assert 2 * stats.binom.cdf(low + 1, n, 0.5) > 0.05, n
+
+
+def test_a_medians_interval_knows_no_nulls_and_may_be_one_value() -> None:
+    values = np.concatenate([np.zeros(80), np.arange(1, 21), np.full(30, np.nan)])
+    frame = pd.DataFrame({"value": pd.array(values, dtype="Float64")})
+    ends = {sign: render(f"median_end('value', '{sign}')") for sign in "-+"}
+    assert evaluate(ends, "frame", frame) == {"-": [0.0], "+": [0.0]}
+
+
+# --- events of few, amounts too uneven ---
+
+
+def test_events_of_few_customers_count_for_fewer() -> None:
+    samples = [[1.0] * 25, [1.0] * 24, [4.0] * 25, [100.0] + [1.0] * 300, [0.0] * 50]
+    rows = [(sum(x), sum(value**2 for value in x)) for x in samples]
+    frame = pd.DataFrame(rows, columns=["y", "yy"])
+    call = render("rests_on_few('y', 'yy')")
+    assert evaluate({"found": call}, "frame", frame)["found"] == [False, True, False, True, False]
+    assert evaluate({"found": call}, "(select 5 as y, null as yy)")["found"] == [False]
+
+
+def too_uneven(samples: Sequence[np.ndarray], carriers: bool = True) -> list[Any]:
+    frame = pd.concat(
+        cells_of(
+            pd.DataFrame(
+                {"segmentation": "s", "segment_id": place, "region": "r", "y": x, "x": 1.0}
+            ),
+            "mean",
+        )
+        for place, x in enumerate(samples)
+    )
+    if not carriers:
+        frame["carrier_count"] = pd.array([None] * len(frame), dtype="Int64")
+    figures = f"(select *, {render('cell_figures()')} from frame) as figures"
+    call = (
+        "is_too_uneven('carrier_count', 'sum_y', 'sum_root_y', 'third_cumulant', 'standard_error')"
+    )
+    return evaluate({"found": render(call)}, figures, frame)["found"]
+
+
+def test_inequality_is_atkinsons_index() -> None:
+    rng = np.random.default_rng(SEED)
+    values = rng.lognormal(0, 1.3, 100_000)
+    frame = pd.DataFrame({"n": [len(values)], "y": [values.sum()], "r": [np.sqrt(values).sum()]})
+    found = evaluate({"found": render("inequality('n', 'y', 'r')")}, "frame", frame)["found"]
+    assert found == [close(1 - np.sqrt(values).mean() ** 2 / values.mean())]
+    assert found[0] == pytest.approx(1 - math.exp(-(1.3**2) / 4), abs=0.02)
+
+
+def test_amounts_give_no_verdict_where_few_have_any_or_they_are_very_uneven() -> None:
+    rng = np.random.default_rng(SEED)
+    even = rng.lognormal(0, 0.5, 1_000)
+    few = np.concatenate([even[:199], np.zeros(801)])
+    enough = np.concatenate([even[:200], np.zeros(800)])
+    uneven = rng.lognormal(0, 2, 1_000)
+    # Two kinds of customers: unequal, but nothing in the tails that a sample could lack.
+    two_kinds = np.concatenate([np.full(4_000, 1.0), np.full(1_000, 60.0)])
+    samples = [even, few, enough, uneven, two_kinds]
+    assert too_uneven(samples) == [False, True, False, True, False]
+    assert too_uneven(samples, carriers=False) == [False] * 5
 
 
 def test_a_difference_that_cannot_vary_has_no_p() -> None:

@@ -25,6 +25,7 @@ from conftest import Build
 from scipy import stats
 from sklearn.metrics import adjusted_rand_score
 from threadpoolctl import threadpool_limits
+from unskewed import Estimate, mean_of, ratio_of
 
 from segmentation.fit import fit_missing
 from segmentation.naming import name_segments
@@ -295,21 +296,40 @@ def wilson(successes: int, n: int) -> tuple[float, float]:
     return float(found.low), float(found.high)
 
 
-def around(estimate: float, error: float, high: float = math.inf) -> tuple[float, float]:
-    return max(0.0, estimate - Z * error), min(high, estimate + Z * error)
-
-
-def mean_error(values: np.ndarray) -> float:
-    return float(np.std(values, ddof=1)) / math.sqrt(len(values))
-
-
-def ratio_error(y: np.ndarray, x: np.ndarray) -> float:
-    residual = y - y.sum() / x.sum() * x
-    return math.sqrt(len(y) / (len(y) - 1) * float(residual @ residual)) / float(x.sum())
+def within(estimate: Estimate, high: float = math.inf) -> tuple[float, float]:
+    """The interval of what is neither below 0 nor above `high`."""
+    ends = estimate.interval(LEVEL)
+    return max(0.0, ends[0]), min(high, ends[1])
 
 
 def named(name: str, estimate: float, bounds: tuple[float, float]) -> Row:
     return {name: estimate, f"{name}_low": bounds[0], f"{name}_high": bounds[1]}
+
+
+def median_interval(values: np.ndarray) -> tuple[float | None, float | None]:
+    """The widest pair of order statistics, equally far in, that leaves out less than the level.
+
+    By the normal approximation the pair may be one further out than the binomial asks for.
+    """
+    n = len(values)
+    rank = math.floor((n + 1 - Z * math.sqrt(n)) / 2)
+    if rank < 1:
+        return None, None
+    exact = int(stats.binom.ppf((1 - LEVEL) / 2, n, 0.5))
+    assert exact - rank in (0, 1), n
+    ordered = np.sort(values)
+    return float(ordered[rank - 1]), float(ordered[n - rank])
+
+
+def powers(y_name: str, y: np.ndarray | None, x_name: str, x: np.ndarray) -> Row:
+    """Sums of third powers, as the marts name them; null where nobody says what y is."""
+    y_known = np.full(len(x), np.nan) if y is None else y
+    return {
+        f"{y_name}_cubed": float((y_known**3).sum()),
+        f"{y_name}_squared_times_{x_name}": float((y_known**2 * x).sum()),
+        f"{y_name}_times_{x_name}_squared": float((y_known * x**2).sum()),
+        f"{x_name}_cubed": float((x**3).sum()),
+    }
 
 
 def quartiles(name: str, values: np.ndarray) -> Row:
@@ -622,10 +642,11 @@ def engagement_row(own: pd.DataFrame, customer_count: int) -> Row:
         "customer_ctr_sum": float(ctrs.sum()),
         "customer_ctr_squared": float(ctrs @ ctrs),
         "is_small_cell": n < 200 or clicks.sum() < 20,
-        **named("ctr", ctr, around(ctr, ratio_error(clicks, impressions), 1)),
-        **named(
-            "mean_customer_ctr", float(ctrs.mean()), around(float(ctrs.mean()), mean_error(ctrs), 1)
-        ),
+        **powers("clicks", clicks, "impressions", impressions),
+        **powers("opens", opens if has_opens else None, "openable_impressions", openable),
+        "customer_ctr_cubed": float((ctrs**3).sum()),
+        **named("ctr", ctr, within(ratio_of(clicks, impressions), 1)),
+        **named("mean_customer_ctr", float(ctrs.mean()), within(mean_of(ctrs), 1)),
         **named("conversion_rate", converted / n, wilson(converted, n)),
         "open_rate": None,
         "open_rate_low": None,
@@ -633,8 +654,7 @@ def engagement_row(own: pd.DataFrame, customer_count: int) -> Row:
     }
     if has_opens:
         rate = float(opens.sum() / openable.sum())
-        error = ratio_error(opens[opened], openable[opened])
-        row |= named("open_rate", rate, around(rate, error, 1))
+        row |= named("open_rate", rate, within(ratio_of(opens[opened], openable[opened]), 1))
     return row
 
 
@@ -733,16 +753,18 @@ def test_segment_digital_usage(
                     "minutes": Decimal(int(everybody["minutes"].sum())) / 100,
                     "sessions_squared": float(counts @ counts),
                     "minutes_squared": float(minutes @ minutes),
+                    "sessions_cubed": float((counts**3).sum()),
+                    "minutes_cubed": float((minutes**3).sum()),
                     **named("usage_rate", users / n, wilson(users, n)),
                     **named(
                         "sessions_per_customer",
                         float(counts.mean()),
-                        around(float(counts.mean()), mean_error(counts)),
+                        within(mean_of(counts)),
                     ),
                     **named(
                         "minutes_per_customer",
                         float(minutes.mean()),
-                        around(float(minutes.mean()), mean_error(minutes)),
+                        within(mean_of(minutes)),
                     ),
                     "is_small_cell": n < 200 or users < 20,
                 }
@@ -760,10 +782,7 @@ def variation(values: np.ndarray) -> float | None:
 
 def transaction_row(transactions: pd.DataFrame, customers: pd.Index) -> Row:
     """Expected figures of one cell: its transactions, and all customers it stands for."""
-    own = transactions.groupby("customer_id")["amount"].agg(["size", "sum"])
-    own = own.reindex(customers, fill_value=0)
-    counts = own["size"].to_numpy(dtype=float)
-    totals = own["sum"].to_numpy(dtype=float) / 100
+    counts, totals = amounts_of(transactions, customers)
     is_active = counts > 0
     amounts = transactions["amount"].to_numpy(dtype=float) / 100
     means = totals[is_active] / counts[is_active]
@@ -783,13 +802,17 @@ def transaction_row(transactions: pd.DataFrame, customers: pd.Index) -> Row:
         "amount_per_customer_cv": variation(totals),
         "amount_per_active_customer_cv": variation(totals[is_active]),
         "amount_per_transaction_cv": variation(amounts),
+        **powers("amounts", totals, "counts", counts),
+        "amount_roots": float(np.sqrt(totals).sum()),
         **quartiles("amount_per_customer", totals),
         **quartiles("amount_per_active_customer", totals[is_active]),
+        **named_median("amount_per_customer", totals),
+        **named_median("amount_per_active_customer", totals[is_active]),
         **quartiles("amount_per_transaction", amounts),
         **named(
             "amount_per_transaction",
             per_transaction,
-            around(per_transaction, ratio_error(totals, counts)),
+            within(ratio_of(totals, counts)),
         ),
         "is_small_cell": n < 200 or active < 20,
     }
@@ -798,9 +821,74 @@ def transaction_row(transactions: pd.DataFrame, customers: pd.Index) -> Row:
         "amount_per_customer": totals,
         "amount_per_active_customer": totals[is_active],
     }.items():
-        mean = float(values.mean())
-        row |= named(name, mean, around(mean, mean_error(values)))
+        row |= named(name, float(values.mean()), within(mean_of(values)))
     return row
+
+
+def named_median(name: str, values: np.ndarray) -> Row:
+    low, high = median_interval(values)
+    return {f"{name}_median_low": low, f"{name}_median_high": high}
+
+
+# --- differences from the rest, and places ---
+
+
+def amounts_of(transactions: pd.DataFrame, customers: pd.Index) -> tuple[np.ndarray, np.ndarray]:
+    """Count and total of each customer, zeros included."""
+    own = transactions.groupby("customer_id")["amount"].agg(["size", "sum"])
+    own = own.reindex(customers, fill_value=0)
+    return own["size"].to_numpy(dtype=float), own["sum"].to_numpy(dtype=float) / 100
+
+
+def figures_of(counts: np.ndarray, totals: np.ndarray) -> dict[str, tuple[Estimate, bool]]:
+    """The four figures of a group of customers, and whether each is too weak for a verdict."""
+    is_active = counts > 0
+    n, active = len(counts), int(is_active.sum())
+    roots, total = float(np.sqrt(totals).sum()), float(totals.sum())
+    inequality = 1 - roots**2 / (active * total) if active else math.nan
+    figures = {
+        "transactions_per_customer": (mean_of(counts), n, counts.sum()),
+        "amount_per_customer": (mean_of(totals), n, active),
+        "amount_per_active_customer": (mean_of(totals[is_active]), active, active),
+        "amount_per_transaction": (ratio_of(totals, counts), n, counts.sum()),
+    }
+    found = {}
+    for name, (estimate, customers, events) in figures.items():
+        values = counts if name == "transactions_per_customer" else totals
+        is_weak = customers < 200 or events < 20 or values.sum() ** 2 < 25 * (values @ values)
+        if name != "transactions_per_customer":
+            skewness = estimate.cumulant / estimate.error**3 if estimate.error > 0 else 0
+            is_weak |= active < 200 or (inequality > 0.4 and skewness**2 * 200 > 1)
+        found[name] = (estimate, bool(is_weak))
+    return found
+
+
+def compared(transactions: pd.DataFrame, segment_of: pd.Series) -> dict[int, Row]:
+    """Per segment what the marts say of it against the rest and the next in order.
+
+    `transactions` are those of one cell, `segment_of` its customers' segments.
+    """
+    counts, totals = amounts_of(transactions, segment_of.index)
+    segments = sorted(segment_of.unique())
+    own = {s: figures_of(counts[segment_of == s], totals[segment_of == s]) for s in segments}
+    rest = {s: figures_of(counts[segment_of != s], totals[segment_of != s]) for s in segments}
+    rows: dict[int, Row] = {segment: {} for segment in segments}
+    for name in own[segments[0]]:
+        order = sorted(segments, key=lambda segment: (-own[segment][name][0].value, segment))
+        for place, segment in enumerate(order):
+            other = order[place + 1] if place + 1 < len(order) else order[place - 1]
+            estimate, is_weak = own[segment][name]
+            neighbour, other_is_weak = own[other][name]
+            against_rest, against_next = estimate - rest[segment][name][0], estimate - neighbour
+            low, high = against_next.interval(LEVEL)
+            rows[segment] |= named(
+                f"{name}_difference", against_rest.value, against_rest.interval(LEVEL)
+            )
+            rows[segment][f"{name}_rank"] = place + 1
+            rows[segment][f"is_{name}_rank_certain"] = bool(
+                not is_weak and not other_is_weak and (low > 0 or high < 0)
+            )
+    return rows
 
 
 def rank_correlation(left: np.ndarray, right: np.ndarray) -> float | None:
@@ -815,11 +903,15 @@ def test_segment_transactions(
     frame = accepted(rows["transactions"])
     frame = frame[frame["transacted_on"] > AS_OF - WINDOW]
     cells = frame.groupby([frame["customer_id"].map(segment_of), "transaction_type"])
+    told_apart = {
+        kind: compared(own, segment_of) for kind, own in frame.groupby("transaction_type")
+    }
     expected = [
         {
             "segment_id": segment,
             "transaction_type": kind,
             **transaction_row(own, segment_of.index[segment_of == segment]),
+            **told_apart[kind][segment],
         }
         for (segment, kind), own in cells
     ]
@@ -843,16 +935,22 @@ def test_segment_month_transactions(
         own_month = frame[month_of == month]
         denominator = segment_of[segment_of.index.isin([*joined, *own_month["customer_id"]])]
         cells = own_month.groupby([own_month["customer_id"].map(segment_of), "transaction_type"])
+        told_apart = {
+            kind: compared(own, denominator) for kind, own in own_month.groupby("transaction_type")
+        }
         expected += [
             {
                 "segment_id": segment,
                 "transaction_type": kind,
                 "month_starts_on": month.start_time.date(),
                 **transaction_row(own, denominator.index[denominator == segment]),
+                **told_apart[kind][segment],
             }
             for (segment, kind), own in cells
         ]
     assert len(expected) == 48
+    certain = [row["is_transactions_per_customer_rank_certain"] for row in expected]
+    assert 10 < sum(certain) < 40, "no place is certain, or all are"
     found = mart("segment_month_transactions")
     assert sorted(set(found["month_starts_on"])) == [
         month.start_time.date() for month in pd.period_range("2025-01", "2026-06", freq="M")

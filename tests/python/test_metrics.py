@@ -21,6 +21,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rendering import CompilerError, evaluate, render
 from scipy import stats
+from unskewed import mean_of
 
 SEED = 20260630
 LEVELS = [0.8, 0.9, 0.95, 0.99]
@@ -108,13 +109,13 @@ def test_proportion_interval_of_nothing_is_null() -> None:
 
 # --- the interval of a mean ---
 
-MEAN = "mean_with_interval('mean_value', 'n', 'sum_x', 'sum_xx')"
+MEAN = "mean_with_interval('mean_value', 'n', 'sum_x', 'sum_xx', 'sum_xxx')"
 
 
 def mean_columns(level: float, groups: Sequence[Sequence[float]]) -> dict[str, list[Any]]:
     frame = pd.DataFrame(
-        [(len(x), float(np.sum(x)), float(np.sum(np.square(x)))) for x in groups],
-        columns=["n", "sum_x", "sum_xx"],
+        [(len(x), *(float(np.sum(np.asarray(x, float) ** k)) for k in (1, 2, 3))) for x in groups],
+        columns=["n", "sum_x", "sum_xx", "sum_xxx"],
     )
     rows = f"(select {render(MEAN, variables={'confidence_level': level})} from frame)"
     names = ("mean_value", "mean_value_low", "mean_value_high")
@@ -122,18 +123,29 @@ def mean_columns(level: float, groups: Sequence[Sequence[float]]) -> dict[str, l
 
 
 @pytest.mark.parametrize("level", LEVELS)
-def test_mean_interval_is_scipys_normal_interval_with_the_sample_deviation(level: float) -> None:
+def test_mean_interval_is_the_transformation_inverted(level: float) -> None:
     random = np.random.default_rng(SEED)
     groups = [random.lognormal(3, 1, size) for size in (2, 3, 10, 500, 20_000)]
     groups += [random.poisson(0.05, 400) for _ in range(3)]
+    groups += [-random.lognormal(0, 0.5, 50) + 100]
     found = mean_columns(level, groups)
     for place, values in enumerate(groups):
-        mean = float(np.mean(values))
-        error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
-        low, high = stats.norm.interval(level, loc=mean, scale=error)
-        assert found["mean_value"][place] == close(mean)
+        estimate = mean_of(np.asarray(values, dtype=float))
+        low, high = estimate.interval(level)
+        assert found["mean_value"][place] == close(estimate.value)
         assert found["mean_value_low"][place] == close(max(low, 0.0))
         assert found["mean_value_high"][place] == close(high)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_mean_interval_of_customers_that_are_not_skewed_is_scipys_normal_one(level: float) -> None:
+    half = np.random.default_rng(SEED).normal(0, 1, 300)
+    values = np.concatenate([50 + half, 50 - half])
+    found = mean_columns(level, [values])
+    error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    low, high = stats.norm.interval(level, loc=50, scale=error)
+    assert found["mean_value_low"] == [close(low)]
+    assert found["mean_value_high"] == [close(high)]
 
 
 def test_mean_of_one_has_no_interval_and_mean_of_none_is_null() -> None:
@@ -179,7 +191,9 @@ def test_interval_z_is_the_normal_quantile(level: float) -> None:
         "proportion_high('a', 'n')",
         "interval_low('a', 'n')",
         "interval_high('a', 'n')",
-        "mean_with_interval('a', 'n', 's', 'ss')",
+        "mean_with_interval('a', 'n', 's', 'ss', 'sss')",
+        "skewed_low('a', 'e', 'k')",
+        "median_end('a', '-')",
         "engagement_rates()",
         "transaction_figures()",
     ],

@@ -22,7 +22,9 @@ summed as (
         cast(sum(session_count) as bigint) as session_count,
         cast(sum(minutes) as decimal(38, 2)) as minutes,
         sum({{ product_of('session_count', 'session_count') }}) as sessions_squared,
-        sum({{ product_of('minutes', 'minutes') }}) as minutes_squared
+        sum({{ product_of('minutes', 'minutes') }}) as minutes_squared,
+        sum({{ product_of(product_of('session_count', 'session_count'), 'session_count') }}) as sessions_cubed,
+        sum({{ product_of(product_of('minutes', 'minutes'), 'minutes') }}) as minutes_cubed
     from customer_touchpoints
     group by segmentation, segment_id, touchpoint
 ),
@@ -38,7 +40,9 @@ cells as (
         coalesce(summed.session_count, 0) as session_count,
         coalesce(summed.minutes, 0) as minutes,
         coalesce(summed.sessions_squared, 0) as sessions_squared,
-        coalesce(summed.minutes_squared, 0) as minutes_squared
+        coalesce(summed.minutes_squared, 0) as minutes_squared,
+        coalesce(summed.sessions_cubed, 0) as sessions_cubed,
+        coalesce(summed.minutes_cubed, 0) as minutes_cubed
     from {{ ref('segments') }} as segments
     cross join touchpoints
     left join summed
@@ -55,8 +59,8 @@ final as (
         {{ ratio('user_count', 'customer_count') }} as usage_rate,
         {{ proportion_low('user_count', 'customer_count') }} as usage_rate_low,
         {{ proportion_high('user_count', 'customer_count') }} as usage_rate_high,
-        {{ mean_with_interval('sessions_per_customer', 'customer_count', 'session_count', 'sessions_squared') }},
-        {{ mean_with_interval('minutes_per_customer', 'customer_count', 'minutes', 'minutes_squared') }},
+        {{ mean_with_interval('sessions_per_customer', 'customer_count', 'session_count', 'sessions_squared', 'sessions_cubed') }},
+        {{ mean_with_interval('minutes_per_customer', 'customer_count', 'minutes', 'minutes_squared', 'minutes_cubed') }},
         {{ is_small_cell('customer_count', 'user_count') }} as is_small_cell
     from cells
 )

@@ -44,6 +44,7 @@ described as (
         count(features.feature_value) as value_count,
         sum(cast(features.feature_value as double)) as value_sum,
         sum({{ product_of('features.feature_value', 'features.feature_value') }}) as values_squared,
+        sum(power(cast(features.feature_value as double), 3)) as values_cubed,
         avg(features.feature_value) as mean_value,
         {{ quantile('features.feature_value', 0.25) }} as p25_value,
         {{ quantile('features.feature_value', 0.5) }} as median_value,
@@ -55,6 +56,8 @@ described as (
 ),
 
 final as (
+    {%- set error = mean_standard_error('value_count', 'value_sum', 'values_squared') -%}
+    {%- set cumulant = mean_third_cumulant('value_count', 'value_sum', 'values_squared', 'values_cubed') %}
     select
         described.segmentation,
         described.segment_id,
@@ -65,11 +68,10 @@ final as (
         described.value_count,
         described.value_sum,
         described.values_squared,
+        described.values_cubed,
         described.mean_value,
-        {{ interval_low('described.mean_value', mean_standard_error('described.value_count', 'described.value_sum', 'described.values_squared')) }}
-            as mean_value_low,
-        {{ interval_high('described.mean_value', mean_standard_error('described.value_count', 'described.value_sum', 'described.values_squared')) }}
-            as mean_value_high,
+        {{ skewed_low('described.mean_value', error, cumulant) }} as mean_value_low,
+        {{ skewed_high('described.mean_value', error, cumulant) }} as mean_value_high,
         described.median_value,
         described.p25_value,
         described.p75_value,

@@ -6,6 +6,10 @@ transactions as (
     select * from {{ ref('int_segment_month_transaction_amounts') }}
 ),
 
+comparisons as (
+    select * from {{ ref('int_transaction_comparisons') }}
+),
+
 summed as (
     select
         customers.*,
@@ -13,7 +17,8 @@ summed as (
         transactions.transaction_amounts_squared,
         transactions.amount_per_transaction_median,
         transactions.amount_per_transaction_p25,
-        transactions.amount_per_transaction_p75
+        transactions.amount_per_transaction_p75,
+        {{ comparison_columns('comparisons') }}
     from customers
     inner join {{ ref('segments') }} as segments
         on customers.segmentation = segments.segmentation and customers.segment_id = segments.segment_id
@@ -23,6 +28,12 @@ summed as (
             and customers.segment_id = transactions.segment_id
             and customers.transaction_type = transactions.transaction_type
             and customers.month_starts_on = transactions.month_starts_on
+    left join comparisons
+        on
+            customers.segmentation = comparisons.segmentation
+            and customers.segment_id = comparisons.segment_id
+            and customers.transaction_type = comparisons.transaction_type
+            and customers.month_starts_on = comparisons.month_starts_on
 ),
 
 final as (

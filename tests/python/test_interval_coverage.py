@@ -1,0 +1,402 @@
+"""How often the warehouse's 95 % intervals hold the truth, measured on made-up customers.
+
+Every draw is a segment of customers whose true figures are known; beside it stands another segment
+of a different shape, so that each interval of a difference is measured too. The draws become rows
+of int_metric_cells, and intervals and verdicts come from the project's own models. The short form
+runs a few shapes and sizes; the long one all of them, and writes docs/interval_coverage.md.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pytest
+from rendering import render, render_model
+from scipy import stats
+
+SEED = 20260630
+TABLE = Path(__file__).resolve().parents[2] / "docs" / "interval_coverage.md"
+SIZES = (30, 100, 300, 1_000, 3_000)
+CHUNK = 1_000_000
+MEAN_AMOUNT = 50.0
+
+Customers = Mapping[str, np.ndarray]
+Draw = Callable[[np.random.Generator, tuple[int, int]], Customers]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of a shape: its kind, the customers' numbers it is made from, and its truth."""
+
+    metric: str
+    kind: str
+    y: str
+    truth: float
+    x: str | None = None
+    events: str = "y"
+    only_active: bool = False
+    is_amount: bool = False
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Customers of one kind: how they are drawn (draws by customers), and their figures."""
+
+    name: str
+    draw: Draw
+    figures: tuple[Figure, ...]
+
+
+def engagement(name: str, rate: float, sameness: float, impressions: float, shape: float) -> Shape:
+    """Gamma-distributed impressions, and clicks of customers who each have a rate of their own.
+
+    Args:
+        name: the shape in words.
+        rate: mean click-through rate.
+        sameness: sum of the beta distribution's parameters; the smaller, the more customers differ.
+        impressions: mean of them, at least 1 each.
+        shape: of the gamma distribution of impressions.
+    """
+
+    def draw(rng: np.random.Generator, size: tuple[int, int]) -> Customers:
+        seen = 1 + rng.poisson(rng.gamma(shape, impressions / shape, size))
+        clicks = rng.binomial(seen, rng.beta(rate * sameness, (1 - rate) * sameness, size))
+        return {"clicks": clicks, "impressions": seen, "ctr": clicks / seen}
+
+    return Shape(
+        name,
+        draw,
+        (
+            Figure("click-through rate", "ratio", "clicks", rate, x="impressions"),
+            Figure("mean of customers' click-through rates", "mean", "ctr", rate, events="clicks"),
+        ),
+    )
+
+
+def amounts(
+    name: str, none: float, count: float, count_shape: float, evenness: float, spread: float
+) -> Shape:
+    """Gamma-Poisson transactions, of gamma amounts within and log-normal ones between customers.
+
+    Args:
+        name: the shape in words.
+        none: share of customers who never have a transaction.
+        count: mean transactions of the others.
+        count_shape: of the gamma distribution of their rates.
+        evenness: gamma shape of a customer's own amounts.
+        spread: standard deviation of the logarithm of customers' mean amounts.
+    """
+    active = (1 - none) * (1 - (1 + count / count_shape) ** -count_shape)
+    per_customer = (1 - none) * count * MEAN_AMOUNT
+
+    def draw(rng: np.random.Generator, size: tuple[int, int]) -> Customers:
+        counts = rng.poisson(rng.gamma(count_shape, count / count_shape, size))
+        counts *= rng.random(size) >= none
+        centre = math.log(MEAN_AMOUNT) - spread**2 / 2
+        own = np.exp(rng.normal(centre, spread, size))
+        totals = own * rng.standard_gamma(np.maximum(counts * evenness, 1e-9)) / evenness
+        return {"counts": counts, "amounts": np.where(counts > 0, totals, 0.0)}
+
+    amount = {"is_amount": True, "events": "active"}
+    return Shape(
+        name,
+        draw,
+        (
+            Figure("transactions per customer", "mean", "counts", (1 - none) * count),
+            Figure("amount per customer", "mean", "amounts", per_customer, **amount),
+            Figure(
+                "amount per active customer",
+                "mean",
+                "amounts",
+                per_customer / active,
+                only_active=True,
+                **amount,
+            ),
+            Figure(
+                "amount per transaction",
+                "ratio",
+                "amounts",
+                MEAN_AMOUNT,
+                x="counts",
+                is_amount=True,
+                events="counts",
+            ),
+        ),
+    )
+
+
+def buyers(name: str, rate: float) -> Shape:
+    """Customers of whom a share buys."""
+
+    def draw(rng: np.random.Generator, size: tuple[int, int]) -> Customers:
+        return {"bought": rng.random(size) < rate}
+
+    return Shape(name, draw, (Figure("share of buyers", "proportion", "bought", rate),))
+
+
+# Shapes of one family stand beside the one before them in intervals of differences.
+SHORT = (
+    (
+        engagement("5 % click, customers alike", 0.05, 40, 20, 1.5),
+        engagement("2 % click, customers far apart", 0.02, 3, 20, 0.7),
+    ),
+    (
+        amounts("even amounts, as in the studies", 0.1, 4, 4, 2.5, 0.1),
+        amounts("skewed amounts, as in the demo", 0.1, 4, 2, 2, 0.5),
+        amounts("half without, log-normal amounts", 0.5, 4, 1, 1, 1.0),
+    ),
+    (buyers("1 in 10 buys", 0.1), buyers("4 in 10 buy", 0.4)),
+)
+MORE = (
+    (
+        engagement("1 % click, customers alike", 0.01, 20, 15, 1.0),
+        engagement("30 % click, customers apart", 0.3, 5, 20, 1.5),
+    ),
+    (
+        amounts("amounts far apart", 0.2, 4, 1, 1, 0.8),
+        amounts("9 in 10 without", 0.9, 2, 1, 1, 0.8),
+        amounts("extreme amounts", 0.2, 4, 1, 1, 1.2),
+        amounts("one in ten thousand carries it", 0.2, 4, 1, 1, 1.6),
+        amounts("rare and bursty", 0.2, 3, 0.15, 1, 0.3),
+    ),
+    (buyers("1 in 50 buys", 0.02),),
+)
+LONG = tuple((*some, *more) for some, more in zip(SHORT, MORE, strict=True))
+
+
+def sums_of(figure: Figure, customers: Customers) -> pd.DataFrame:
+    """One row of sums per draw, as int_metric_cells has them."""
+    y = np.asarray(customers[figure.y], dtype=float)
+    numbers = {"y": y}
+    if figure.x is not None:
+        numbers["x"] = np.asarray(customers[figure.x], dtype=float)
+    active = (y > 0).sum(axis=1)
+    events = {name: values.sum(axis=1) for name, values in customers.items()}
+    events |= {"y": y.sum(axis=1), "active": active}
+    sums: dict[str, object] = {
+        "kind": figure.kind,
+        "customer_count": active if figure.only_active else y.shape[1],
+        "carrier_count": active if figure.is_amount else None,
+        "event_count": events.get(
+            figure.events, np.asarray(customers.get(figure.events, y)).sum(1)
+        ),
+    }
+    for power in render("cell_powers() | join(' ')").split():
+        if power == "root_y":
+            values = np.sqrt(y).sum(axis=1) if figure.is_amount else None
+        elif set(power) <= set(numbers) and (power == "y" or figure.kind != "proportion"):
+            values = np.prod([numbers[name] for name in power], axis=0).sum(axis=1)
+        else:
+            values = None
+        sums[f"sum_{power}"] = values
+    return pd.DataFrame(sums)
+
+
+def drawn(shape: Shape, size: int, draws: int, rng: np.random.Generator) -> Iterator[pd.DataFrame]:
+    """Rows of int_metric_cells for every figure of a shape and every draw of so many customers."""
+    at_once = max(1, CHUNK // size)
+    for first in range(0, draws, at_once):
+        count = min(at_once, draws - first)
+        customers = shape.draw(rng, (count, size))
+        for figure in shape.figures:
+            rows = sums_of(figure, customers)
+            yield rows.assign(
+                shape=shape.name, metric=figure.metric, truth=figure.truth, draw=first + rows.index
+            )
+
+
+COVERED = """
+    select
+        {what} as interval_of, shape, avg(judged) as judged, avg(covered) as coverage,
+        sum(judged * covered) / nullif(sum(judged), 0) as judged_coverage,
+        avg(judged * (1 - covered)) as misleading
+    from (
+        select
+            metric, kind, mart as shape,
+            case when is_small_cell then 0e0 else 1e0 end as judged,
+            case when {low} <= truth and truth <= {high} then 1e0 else 0e0 end as covered
+        from found
+    )
+    group by all order by all
+"""
+
+
+def covered(
+    families: Sequence[Sequence[Shape]], size: int, draws: int, seed: int = SEED
+) -> pd.DataFrame:
+    """Measured coverage, one row per interval and shape.
+
+    Returns:
+        Columns interval_of, shape, judged (share of draws given a verdict), coverage (of all
+        draws), judged_coverage (of those with a verdict; NaN without any), misleading (share of
+        all draws with a verdict whose interval misses) and customers.
+    """
+    found = []
+    for number, family in enumerate(families):
+        rng = np.random.default_rng([seed, size, number])
+        by_shape = [pd.concat(drawn(shape, size, draws, rng)) for shape in family]
+        for place, own in enumerate(by_shape):
+            found.append(judged(own, by_shape[place - 1]))
+    return pd.concat(found, ignore_index=True).assign(customers=size)
+
+
+def judged(own: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
+    """Coverage of the intervals of one shape, and of its differences from another."""
+    cells = pd.concat([own.assign(segment_id=1), other.assign(segment_id=2)])
+    cells = cells.assign(
+        segmentation=cells["draw"].astype(str),
+        mart=own["shape"].iloc[0],
+        cell=pd.array([None] * len(cells), dtype="string"),
+        smallest_difference=0.0,
+    )
+    truths = own.merge(other, on=["metric", "draw"], suffixes=("", "_other"))
+    truths = truths.groupby("metric")[["truth", "truth_other"]].first().reset_index()
+    sums = [name for name in cells if name.startswith("sum_")]
+    cells[sums] = cells[sums].astype("Float64")
+    cells["carrier_count"] = cells["carrier_count"].astype("Int64")
+    with duckdb.connect() as connection:
+        connection.register("int_metric_cells", cells)
+        connection.register("truths", truths)
+        groups = render_model("models/evidence/int_metric_groups.sql")
+        connection.execute(f"create table int_metric_groups as {groups}")
+        differences = render_model("models/evidence/segment_differences.sql")
+        own_rows = "group_type = 'segment' and segment_id = 1"
+        connection.execute(
+            "create view found as select *, truth from int_metric_groups "
+            f"join truths using (metric) where {own_rows}"
+        )
+        single = COVERED.format(what="metric", low="estimate_low", high="estimate_high")
+        one = connection.sql(single).df()
+        connection.execute(
+            f"create or replace table found_differences as select * from ({differences}) "
+            "where segment_id = 1 and compared_with = 'rest'"
+        )
+        connection.execute(
+            "create or replace view found as select found_differences.*, null as kind, "
+            "truth - truth_other as truth from found_differences join truths using (metric)"
+        )
+        what = "'difference: ' || metric"
+        pair = COVERED.format(what=what, low="difference_low", high="difference_high")
+        return pd.concat([one, connection.sql(pair).df()])
+
+
+# --- medians ---
+
+MEDIANS = {
+    "log-normal amounts": 0.0,
+    "3 in 10 without, log-normal amounts": 0.3,
+    "6 in 10 without": 0.6,
+}
+
+
+def covered_medians(size: int, draws: int) -> pd.DataFrame:
+    """As `covered`, for the distribution-free interval of a median; nothing is left unjudged."""
+    ends = {sign: render("median_end('amount', sign)", sign=sign) for sign in "-+"}
+    found = []
+    for number, (shape, none) in enumerate(MEDIANS.items()):
+        rng = np.random.default_rng([SEED, size, 100 + number])
+        truth = math.exp(stats.norm.ppf((0.5 - none) / (1 - none))) if none < 0.5 else 0.0
+        held, at_once = 0, max(1, CHUNK // size)
+        for first in range(0, draws, at_once):
+            count = min(at_once, draws - first)
+            values = np.exp(rng.normal(size=(count, size))) * (rng.random((count, size)) >= none)
+            frame = pd.DataFrame(
+                {"draw": np.repeat(np.arange(count), size), "amount": values.ravel()}
+            )
+            with duckdb.connect() as connection:
+                connection.register("frame", frame)
+                held += connection.sql(
+                    f"select count(*) from (select {ends['-']} as low, {ends['+']} as high "
+                    f"from frame group by draw) where low <= {truth} and {truth} <= high"
+                ).fetchall()[0][0]
+        share = held / draws
+        found.append(("median, by order statistics", shape, 1.0, share, share, 1 - share, size))
+    return pd.DataFrame(found, columns=[*COLUMNS, "customers"])
+
+
+COLUMNS = ["interval_of", "shape", "judged", "coverage", "judged_coverage", "misleading"]
+
+
+# --- the promise ---
+
+
+def assert_promise(table: pd.DataFrame, draws: int) -> None:
+    """Where a verdict is given to most draws, 93 to 97 % of their intervals hold the truth; and
+    nowhere are more than 7 % of all draws given a verdict on an interval that does not.
+
+    Four standard errors of the simulation are allowed. Intervals of counts (shares, medians) can
+    only be longer than they need.
+    """
+    for row in table.itertuples():
+        what = (row.interval_of, row.shape, row.customers)
+        assert row.misleading < 0.07 + 4 * math.sqrt(0.07 * 0.93 / draws), (what, row.misleading)
+        if row.judged < 0.5:
+            continue
+        error = math.sqrt(0.07 * 0.93 / (draws * row.judged))
+        assert row.judged_coverage > 0.93 - 4 * error, (what, row.judged_coverage)
+        if not any(word in row.interval_of for word in ("median", "share")):
+            assert row.judged_coverage < 0.97 + 4 * error, (what, row.judged_coverage)
+
+
+@pytest.mark.parametrize("size", [300, 1_000])
+def test_intervals_hold_the_truth_as_often_as_they_say(size: int) -> None:
+    draws = 4_000
+    table = pd.concat([covered(SHORT, size, draws), covered_medians(size, draws // 4)])
+    assert_promise(table[~table["interval_of"].str.contains("median")], draws)
+    assert_promise(table[table["interval_of"].str.contains("median")], draws // 4)
+    assert (table["judged"] > 0.5).mean() > 0.6, "hardly anything is judged"
+
+
+def test_thirty_customers_are_never_judged() -> None:
+    table = covered(SHORT, 30, 200)
+    assert (table["judged"] == 0).all()
+    assert table["coverage"].min() < 0.9, "small cells would need no rule"
+
+
+@pytest.mark.full
+def test_all_intervals_hold_the_truth_as_often_as_they_say() -> None:
+    draws = 10_000
+    found = [covered(LONG, size, draws) for size in SIZES]
+    found += [covered_medians(size, draws) for size in SIZES]
+    table = pd.concat(found, ignore_index=True)
+    TABLE.parent.mkdir(exist_ok=True)
+    TABLE.write_text(as_page(table, draws), encoding="utf-8")
+    assert_promise(table, draws)
+
+
+PAGE = """# How often the intervals hold the truth
+
+Measured by `make test-full` (`tests/python/test_interval_coverage.py`, which describes the shapes)
+on {draws} draws of made-up customers for every interval, shape and size. The level is 95 %.
+
+A draw is *judged* where the warehouse would give a verdict: not in small cells (vars
+`small_cell_customers`, `small_cell_events`), nor on amounts too uneven for their number (vars
+`largest_inequality`, `customers_per_squared_skewness`). Where most draws are judged, 93 to 97 % of
+the judged intervals hold the truth, to the error of the simulation; intervals of shares and
+medians may hold it more often, since counts are whole numbers. Where few draws are judged, they
+are the ones that happen to lack the large amounts, and hold less often: the last column is the
+share of all draws that get a verdict from an interval that does not hold.
+
+A difference is from as many customers of another shape.
+
+| interval | shape | customers | judged | hold, of judged | hold, of all | misleading |
+|---|---|---:|---:|---:|---:|---:|"""
+
+
+def as_page(table: pd.DataFrame, draws: int) -> str:
+    """The table as Markdown, with how to read it."""
+    lines = [PAGE.format(draws=f"{draws:,}")]
+    by = table.sort_values(["interval_of", "shape", "customers"])
+    for row in by.itertuples():
+        kept = "" if row.judged == 0 else f"{row.judged_coverage:.1%}"
+        lines.append(
+            f"| {row.interval_of} | {row.shape} | {row.customers:,} | {row.judged:.0%} | {kept} | "
+            f"{row.coverage:.1%} | {row.misleading:.1%} |"
+        )
+    return "\n".join(lines) + "\n"
