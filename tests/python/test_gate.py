@@ -110,6 +110,20 @@ select 'behaviour' as segmentation, 0.3::double as p,
     0.9::double as rank_agreement, 0.7::double as rank_agreement_low,
     1.0::double as rank_agreement_high, 0.0::double as largest_reversal,
     0.0::double as largest_reversal_low, 0.01::double as largest_reversal_high;
+create table evidence.segment_channel_frequency_caps as
+select segmentation, segment_id, false as is_all_customers, 'email' as channel,
+    'no_cap' as verdict, null::bigint as cap, null::bigint as cap_low, null::bigint as cap_high,
+    0.9::double as relative_response, 0.8::double as relative_response_low,
+    1.0::double as relative_response_high, 0.01::double as p, 0.02::double as adjusted_p,
+    false as is_small_cell
+from numbered;
+create table evidence.segment_channel_impression_bands as
+select segmentation, segment_id, false as is_all_customers, 'email' as channel, '1' as band_name,
+    1 as from_impressions, 0.05::double as naive_ctr, 0.04::double as naive_ctr_low,
+    0.06::double as naive_ctr_high, 0.05::double as first_click_hazard,
+    0.06::double as first_click_hazard_high, null::double as within_ctr, 'unknown' as delivery,
+    null::double as p, null::double as adjusted_p, false as is_small_cell
+from numbered;
 create table evidence.claim_verdicts as
 select 'claim ' || segment_id as claim_id, segmentation, segment_id, 'highest' as claim_type,
     0.02::double as adjusted_p, 'supported' as verdict, 'yes' as use_it, 'It is so.' as reason

@@ -43,6 +43,8 @@ create table as_of as
 select date '2026-06-30' as as_of_on, 'given' as as_of_method,
        date '2026-06-30' - {VARS["window_days"]} as window_starts_after;
 create table channels as select * from read_csv('{ROOT / "seeds" / "channels.csv"}');
+create table impression_bands as
+select * from read_csv('{ROOT / "seeds" / "impression_bands.csv"}', all_varchar = true);
 create table stg_customers as
 select distinct on (customer_id) * from raw_customers order by customer_id, updated_at desc;
 create table stg_transactions as
