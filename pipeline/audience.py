@@ -29,6 +29,7 @@ from segmentation.arms import CAMPAIGN, HOLDOUT, draw_arms
 
 README = "README.txt"
 EVERY_PRODUCT = "any"
+# Every column of the contract: a part that lacks one which the other parts have stops a build.
 CAMPAIGN_COLUMNS = (
     "campaign_id",
     "campaign_name",
@@ -38,6 +39,9 @@ CAMPAIGN_COLUMNS = (
     "ends_on",
     "budget_amount",
     "planned_holdout_share",
+    "currency",
+    "updated_at",
+    "is_deleted",
 )
 ENGAGEMENT_COLUMNS = (
     "engagement_id",
@@ -52,6 +56,9 @@ ENGAGEMENT_COLUMNS = (
     "conversions",
     "revenue_amount",
     "cost_amount",
+    "currency",
+    "updated_at",
+    "is_deleted",
 )
 
 
@@ -435,41 +442,37 @@ def _write(
             shutil.rmtree(workspace, ignore_errors=True)
 
 
-def _campaign_row(campaign: Campaign) -> tuple[str, ...]:
-    return (
-        campaign.campaign_id,
-        campaign.name,
-        "conversion" if campaign.product else "",
-        campaign.product,
-        str(campaign.starts_on),
-        str(campaign.ends_on),
-        "",
-        "0.5",
-    )
+def _campaign_row(campaign: Campaign) -> dict[str, str]:
+    return {
+        "campaign_id": campaign.campaign_id,
+        "campaign_name": campaign.name,
+        "objective": "conversion" if campaign.product else "",
+        "product": campaign.product,
+        "starts_on": str(campaign.starts_on),
+        "ends_on": str(campaign.ends_on),
+        "planned_holdout_share": "0.5",
+    }
 
 
-def _engagement_row(campaign: Campaign, customer_id: str, is_holdout: bool) -> tuple[str, ...]:
+def _engagement_row(campaign: Campaign, customer_id: str, is_holdout: bool) -> dict[str, str]:
     """A customer assigned and not reached yet, or held out; both are impressions of 0."""
-    return (
-        f"{campaign.campaign_id}:{customer_id}",
-        campaign.campaign_id,
-        customer_id,
-        campaign.channel,
-        str(campaign.starts_on),
-        "true" if is_holdout else "false",
-        "0",
-        "",
-        "0",
-        "0",
-        "",
-        "",
-    )
+    return {
+        "engagement_id": f"{campaign.campaign_id}:{customer_id}",
+        "campaign_id": campaign.campaign_id,
+        "customer_id": customer_id,
+        "channel": campaign.channel,
+        "occurred_on": str(campaign.starts_on),
+        "is_holdout": "true" if is_holdout else "false",
+        "impressions": "0",
+        "clicks": "0",
+        "conversions": "0",
+    }
 
 
-def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> None:
     with _new_private_file(path) as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(columns)
+        writer = csv.DictWriter(stream, columns, lineterminator="\n")
+        writer.writeheader()
         writer.writerows(rows)
 
 
