@@ -26,6 +26,7 @@ ALSO_HANDED_OUT = {
     "health.build_info",
     "health.data_quality",
     "customers.segment_members",
+    "customers.marketing_contacts",
     "evidence.channel_order_agreement",
 }
 IN_95 = ", in at least 95 % of the rows"
@@ -59,6 +60,11 @@ create table customers.segment_members as
 select 'behaviour' as segmentation, 'C' || number as entity_id, number % 4 + 1 as segment_id,
     1.0::double as distance, 2.0::double as second_distance, 0.5::double as assignment_margin,
     'fit' as fit_id
+from range(100) as members (number);
+create table customers.marketing_contacts as
+select 'C' || number as customer_id, number > 10 as has_consent,
+    number % 5 as contact_day_count, number > 10 and number % 5 < 3 as is_contactable,
+    case when number % 5 > 0 then date '2026-03-01' end as last_contact_on
 from range(100) as members (number);
 """
 MARTS = f"""
@@ -427,6 +433,23 @@ VIOLATIONS = {
         "customers.segment_members",
         "distances are at least 0, the nearest segment first; one handed in has none",
         "entity_id: C5, distance: 1.0, second_distance: 0.5",
+    ),
+    "update customers.marketing_contacts set is_contactable = true where customer_id = 'C2'": (
+        "customers.marketing_contacts",
+        "nobody without consent may be contacted",
+        "customer_id: C2, has_consent: False, is_contactable: True",
+    ),
+    "update customers.marketing_contacts set is_contactable = true where customer_id = 'C93'": (
+        "customers.marketing_contacts",
+        "of customers with consent those contacted less may be contacted, and only those",
+        "most_if_contactable: 3, least_if_not: 3",
+    ),
+    "update customers.marketing_contacts set last_contact_on = '2026-04-01' "
+    "where customer_id = 'C91'": (
+        "customers.marketing_contacts",
+        "days with a contact are at least 0, and none is without a last one, which is not after "
+        "the as-of date",
+        "customer_id: C91, contact_day_count: 1, last_contact_on: 2026-04-01",
     ),
     "update health.data_quality set row_count = 89 "
     "where entity = 'customers' and check_name = 'accepted'": (
