@@ -1,0 +1,36 @@
+with customers as (
+    select
+        campaign_id,
+        channel,
+        channel_group,
+        customer_id,
+        {{ campaign_customer_sums() }}
+    from {{ ref('int_campaign_channel_customers') }}
+    group by campaign_id, channel, channel_group, customer_id
+),
+
+summed as (
+    select
+        campaign_id,
+        channel,
+        channel_group,
+        {{ campaign_sums() }}
+    from customers
+    group by campaign_id, channel, channel_group
+),
+
+rated as (
+    select
+        *,
+        {{ campaign_rates() }}
+    from summed
+),
+
+final as (
+    select
+        *,
+        {{ campaign_conclusions() }}
+    from rated
+)
+
+select * from final
