@@ -87,6 +87,53 @@
 {%- endmacro %}
 
 
+{% macro campaign_moments() -%}
+    {#- What the intervals of money are made from, as columns of a step of its own: written out in place, each would be
+        repeated dozens of times. -#}
+    {{ mean_moments(
+        'revenue_per_converted_customer', 'converted_customer_count', 'converter_revenue_amount',
+        'converter_revenue_squared', 'converter_revenue_third_powers') }},
+        {{ ratio_moments(
+            'cost_per_mille', 'assigned_customer_count', '1e3 * cost_amount', 'impression_count',
+            '1e6 * cost_squared', 'impressions_squared', '1e3 * cost_times_impressions', '1e9 * cost_cubed',
+            '1e6 * cost_squared_times_impressions', '1e3 * cost_times_impressions_squared', 'impressions_cubed') }},
+        {% for name in ['click', 'conversion'] -%}
+        {{ ratio_moments(
+            'cost_per_' ~ name, 'assigned_customer_count', 'cost_amount', name ~ '_count', 'cost_squared',
+            name ~ 's_squared', 'cost_times_' ~ name ~ 's', 'cost_cubed', 'cost_squared_times_' ~ name ~ 's',
+            'cost_times_' ~ name ~ 's_squared', name ~ 's_cubed') }},
+        {% endfor -%}
+        {{ ratio_moments(
+            'roas', 'assigned_customer_count', 'revenue_amount', 'cost_amount', 'revenue_squared', 'cost_squared',
+            'revenue_times_cost', 'revenue_third_powers', 'revenue_squared_times_cost', 'cost_squared_times_revenue',
+            'cost_cubed') }}
+{%- endmacro %}
+
+
+{% macro ratio_moments(name, customers, sum_y, sum_x, sum_yy, sum_xx, sum_xy, sum_yyy, sum_yyx, sum_yxx, sum_xxx) -%}
+    {{ ratio(sum_y, sum_x) }} as {{ name }}_estimate,
+        {{ ratio_standard_error(customers, sum_y, sum_x, sum_yy, sum_xx, sum_xy) }} as {{ name }}_error,
+        {{ ratio_third_cumulant(sum_y, sum_x, sum_yyy, sum_yyx, sum_yxx, sum_xxx) }} as {{ name }}_cumulant,
+        {{ ratio_error_covariance(sum_y, sum_x, sum_yy, sum_xx, sum_xy) }} as {{ name }}_covariance
+{%- endmacro %}
+
+
+{% macro mean_moments(name, n, sum_x, sum_xx, sum_xxx) -%}
+    {{ ratio(sum_x, n) }} as {{ name }}_estimate,
+        {{ mean_standard_error(n, sum_x, sum_xx) }} as {{ name }}_error,
+        {{ mean_third_cumulant(n, sum_x, sum_xx, sum_xxx) }} as {{ name }}_cumulant,
+        cast(0 as double) as {{ name }}_covariance
+{%- endmacro %}
+
+
+{% macro interval_of_moments(name, minimum) -%}
+    {%- set moments = [name ~ '_estimate', name ~ '_error', name ~ '_cumulant', name ~ '_covariance'] -%}
+    {{ moments[0] }} as {{ name }},
+        {{ skewed_low(moments[0], moments[1], moments[2], moments[3], minimum) }} as {{ name }}_low,
+        {{ skewed_high(moments[0], moments[1], moments[2], moments[3]) }} as {{ name }}_high
+{%- endmacro %}
+
+
 {% macro campaign_rates() -%}
     {%- set proportions = {
         'reach_rate': ('reached_customer_count', 'assigned_customer_count'),
@@ -103,23 +150,11 @@
         {{ proportion_low(successes, n) }} as {{ name }}_low,
         {{ proportion_high(successes, n) }} as {{ name }}_high,
         {% endfor -%}
-        {{ mean_with_interval(
-            'revenue_per_converted_customer', 'converted_customer_count', 'converter_revenue_amount',
-            'converter_revenue_squared', 'converter_revenue_third_powers', minimum=none) }},
-        {{ ratio_with_interval(
-            'cost_per_mille', 'assigned_customer_count', '1e3 * cost_amount', 'impression_count',
-            '1e6 * cost_squared', 'impressions_squared', '1e3 * cost_times_impressions', '1e9 * cost_cubed',
-            '1e6 * cost_squared_times_impressions', '1e3 * cost_times_impressions_squared', 'impressions_cubed') }},
-        {% for name in ['click', 'conversion'] -%}
-        {{ ratio_with_interval(
-            'cost_per_' ~ name, 'assigned_customer_count', 'cost_amount', name ~ '_count', 'cost_squared',
-            name ~ 's_squared', 'cost_times_' ~ name ~ 's', 'cost_cubed', 'cost_squared_times_' ~ name ~ 's',
-            'cost_times_' ~ name ~ 's_squared', name ~ 's_cubed') }},
+        {% for name, minimum in {
+            'revenue_per_converted_customer': none, 'cost_per_mille': 0, 'cost_per_click': 0, 'cost_per_conversion': 0, 'roas': none,
+        }.items() -%}
+        {{ interval_of_moments(name, minimum) }},
         {% endfor -%}
-        {{ ratio_with_interval(
-            'roas', 'assigned_customer_count', 'revenue_amount', 'cost_amount', 'revenue_squared', 'cost_squared',
-            'revenue_times_cost', 'revenue_third_powers', 'revenue_squared_times_cost', 'cost_squared_times_revenue',
-            'cost_cubed', minimum=none) }},
         case when revenue_amount > 0 then {{ ratio('largest_customer_revenue_amount', 'revenue_amount') }} end
             as largest_customer_revenue_share,
         {{ is_too_uneven(

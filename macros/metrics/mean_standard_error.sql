@@ -16,12 +16,12 @@
 {%- endmacro %}
 
 
-{% macro mean_with_interval(name, n, sum_x, sum_xx, sum_xxx, maximum=none, minimum=0) -%}
-    {#- Three columns: a mean over n customers, from its sums, and its interval, not below zero unless it may be. -#}
+{% macro mean_with_interval(name, n, sum_x, sum_xx, sum_xxx, maximum=none) -%}
+    {#- Three columns: a mean over n customers, from its sums, and its interval, not below zero. -#}
     {%- set mean = ratio(sum_x, n) -%}
     {%- set error = mean_standard_error(n, sum_x, sum_xx) -%}
     {%- set cumulant = mean_third_cumulant(n, sum_x, sum_xx, sum_xxx) -%}
     {{ mean }} as {{ name }},
-        {{ skewed_low(mean, error, cumulant, minimum=minimum) }} as {{ name }}_low,
+        {{ skewed_low(mean, error, cumulant, minimum=0) }} as {{ name }}_low,
         {{ skewed_high(mean, error, cumulant, maximum=maximum) }} as {{ name }}_high
 {%- endmacro %}

@@ -7,7 +7,7 @@ with deliveries as (
         customers.updated_at,
         row_number() over (
             partition by customers.customer_id
-            order by customers.updated_at asc nulls first, customers.source_file asc nulls first, customers.source_row
+            order by customers.updated_at asc nulls first, customers.source_file asc nulls first, customers.source_row asc
         ) as delivery_number
     from {{ ref('base_customers') }} as customers
     inner join {{ ref('stg_customers') }} as accepted on customers.customer_id = accepted.customer_id

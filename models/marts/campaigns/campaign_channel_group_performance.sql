@@ -17,11 +17,23 @@ summed as (
     group by campaign_id, channel_group
 ),
 
+moments as (
+    select
+        campaign_id,
+        channel_group,
+        {{ campaign_moments() }}
+    from summed
+),
+
 rated as (
     select
-        *,
+        summed.*,
         {{ campaign_rates() }}
     from summed
+    inner join moments
+        on
+            summed.campaign_id = moments.campaign_id
+            and summed.channel_group = moments.channel_group
 ),
 
 final as (

@@ -19,11 +19,23 @@ summed as (
     group by campaign_id, channel, channel_group
 ),
 
+moments as (
+    select
+        campaign_id,
+        channel,
+        {{ campaign_moments() }}
+    from summed
+),
+
 rated as (
     select
-        *,
+        summed.*,
         {{ campaign_rates() }}
     from summed
+    inner join moments
+        on
+            summed.campaign_id = moments.campaign_id
+            and summed.channel = moments.channel
 ),
 
 final as (

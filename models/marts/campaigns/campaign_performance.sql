@@ -31,11 +31,19 @@ summed as (
     group by campaigns.campaign_id
 ),
 
+moments as (
+    select
+        campaign_id,
+        {{ campaign_moments() }}
+    from summed
+),
+
 rated as (
     select
-        *,
+        summed.*,
         {{ campaign_rates() }}
     from summed
+    inner join moments on summed.campaign_id = moments.campaign_id
 ),
 
 final as (

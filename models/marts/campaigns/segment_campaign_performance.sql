@@ -43,11 +43,25 @@ summed as (
     group by cells.segmentation, cells.segment_id, cells.segment_name, cells.campaign_id
 ),
 
+moments as (
+    select
+        segmentation,
+        segment_id,
+        campaign_id,
+        {{ campaign_moments() }}
+    from summed
+),
+
 rated as (
     select
-        *,
+        summed.*,
         {{ campaign_rates() }}
     from summed
+    inner join moments
+        on
+            summed.segmentation = moments.segmentation
+            and summed.segment_id = moments.segment_id
+            and summed.campaign_id = moments.campaign_id
 ),
 
 final as (
