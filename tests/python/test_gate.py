@@ -46,6 +46,11 @@ TRANSACTIONS = """
     20.0::double as amount_per_customer_p25, 40.0::double as amount_per_customer_median,
     70.0::double as amount_per_customer_p75, true as is_small_cell
 """
+CAMPAIGN = f"""
+    100 as assigned_customer_count, {ENGAGEMENT}, 20 as engaged_customer_count,
+    200::decimal(38, 2) as revenue_amount, 50::decimal(38, 2) as cost_amount, 4.0::double as roas,
+    3.0::double as roas_low, 5.0::double as roas_high, null::varchar as null_reasons
+"""
 SEGMENTS = """
 create schema internal; create schema marts; create schema health; create schema customers;
 create table internal.build_state as
@@ -92,6 +97,27 @@ create table marts.segment_digital_usage as
 select *, 'mobile_app' as touchpoint, 100 as customer_count, 70 as user_count,
     700 as session_count, 0.7::double as usage_rate, 0.6::double as usage_rate_low,
     0.8::double as usage_rate_high, false as is_small_cell
+from numbered;
+create table marts.campaign_performance as select 'K1' as campaign_id, {CAMPAIGN};
+create table marts.campaign_channel_performance as
+select 'K1' as campaign_id, 'email' as channel, {CAMPAIGN};
+create table marts.campaign_channel_group_performance as
+select 'K1' as campaign_id, 'owned' as channel_group, {CAMPAIGN};
+create table marts.segment_campaign_performance as
+select *, 'K1' as campaign_id, {CAMPAIGN} from numbered;
+create table marts.campaign_channel_attribution as
+select 'K1' as campaign_id, channel, 100::decimal(38, 2) as revenue_amount,
+    attributed::decimal(38, 2) as attributed_revenue_amount
+from (values ('email', 150), ('facebook', 50)) as credits (channel, attributed);
+create table marts.segment_churn as
+select *, 100 as customer_count, 90 as observed_customer_count, 9 as churned_customer_count,
+    0.1::double as churn_rate, 0.05::double as churn_rate_low, 0.2::double as churn_rate_high,
+    false as is_small_cell
+from numbered;
+create table marts.segment_cohort_retention as
+select *, date '2026-01-01' as cohort_starts_on, 2 as months_since_joining,
+    30 as customer_count, 27 as retained_customer_count, 0.9::double as retention_rate,
+    0.7::double as retention_rate_low, 0.97::double as retention_rate_high, true as is_small_cell
 from numbered;
 
 create schema evidence;
