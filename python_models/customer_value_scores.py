@@ -5,9 +5,10 @@ from segmentation.customer_value import score_customers
 
 def model(dbt, session):
     """Score all customers at once; `segmentation.customer_value` computes."""
+    histories = dbt.ref("int_customer_purchases").df()
     period = dbt.ref("int_purchase_period").df().iloc[0]
     return score_customers(
-        dbt.ref("int_customer_purchases").df(),
+        histories.merge(dbt.ref("int_baseline_segments").df(), how="left", on="customer_id"),
         dbt.ref("customer_value_draws").df(),
         dbt.ref("value_scorecards").df(),
         last_year_days=period["last_year_days"],

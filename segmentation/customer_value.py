@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 from scipy.stats import norm
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from segmentation import value
 from segmentation.frames import CUSTOMER_VALUE_DRAWS, CUSTOMER_VALUE_SCORES, conform
@@ -33,7 +34,10 @@ REASONS = {
         f"Fewer than {value.FEWEST_CUSTOMERS} customers first seen inside the data can be fitted, "
         "or none of them bought again."
     ),
-    "at_bound": "The fit has no maximum: a parameter ran to its bound.",
+    "at_bound": (
+        "The fit has no maximum: a parameter ran to its bound, as it does where customers do not "
+        "leave, or do not differ."
+    ),
     "not_converged": "The fit did not converge.",
 }
 NO_PURCHASE = "No purchase is in the data."
@@ -42,13 +46,13 @@ LEFT_TRUNCATED = (
     "and is scored from the first purchase seen."
 )
 NO_VALUE = "The value of a purchase has no expectation for this customer."
-UNTESTED = "There is too little time in the data to test the model on, so last year stands for it."
-WORSE = (
-    "On held-out time the model does not predict {outcomes} better than the baseline, which stands "
-    "for it."
-)
+STANDS_IN = "The baseline stands for it."
+UNTESTED = f"The model could not be tested on held-out time. {STANDS_IN}"
+WORSE = f"On held-out time the model predicts {{outcomes}} no better than a baseline. {STANDS_IN}"
 
 
+# Starting threads costs more than they save on arrays this small.
+@threadpool_limits.wrap(limits=1)  # type: ignore[untyped-decorator]
 def fit_value_models(
     histories: pd.DataFrame, *, random_seed: int, largest_correlation: float
 ) -> pd.DataFrame:
@@ -58,8 +62,9 @@ def fit_value_models(
     the customers' ages, and for the values their frequencies, are kept; the rest is simulated.
 
     Args:
-        histories: one row per customer: customer_id, frequency, recency_days, age_days, mean_purchase_value
-            and is_left_truncated; frequency is null for customers without a purchase.
+        histories: one row per customer: customer_id, frequency, recency_days, age_days,
+            mean_purchase_value and is_left_truncated; frequency is null for customers without a
+            purchase.
         random_seed: of the sample of MOST_FITTED customers, if there are more, and of the draws.
         largest_correlation: of frequency and value, before the reason warns of it.
 
@@ -129,9 +134,9 @@ def score_customers(
     (the logit for probabilities); a single customer will differ by much more.
 
     Args:
-        histories: one row per customer: customer_id, frequency, recency_days, age_days, mean_purchase_value,
-            is_left_truncated, last_year_purchase_count, last_year_amount and segment_id (NaN where
-            there are no segments).
+        histories: one row per customer: customer_id, frequency, recency_days, age_days,
+            mean_purchase_value, is_left_truncated, last_year_purchase_count, last_year_amount and
+            segment_id (NaN where there are no segments).
         draws: what `fit_value_models` returns.
         scorecards: what `value_scorecards` returns.
         last_year_days: days that last_year_purchase_count was counted over.
@@ -152,13 +157,15 @@ def score_customers(
     if not bought.any():
         return conform(scores, CUSTOMER_VALUE_SCORES)
     fits = {model: _draws_of(draws, model) for model in value.PARAMETERS}
-    if np.isnan(fits["bg_nbd"]).any():
-        scores.loc[bought, "reason"] = _reason_of(draws, "bg_nbd")
+    status = _status_of(draws, "bg_nbd")
+    if status in ("not_converged", "too_few"):
+        scores.loc[bought, "reason"] = REASONS[status]
         return conform(scores, CUSTOMER_VALUE_SCORES)
     discounts = _discounts(clv_horizon_days, clv_discount_rate)
-    verdict = _verdict(scorecards)
-    if verdict is not None:
-        why, baselines = verdict
+    why, baselines = _verdict(scorecards)
+    if status == "at_bound":
+        why = f"{REASONS[status]} {STANDS_IN}"
+    if why is not None:
         days = {"90": 90.0, "365": 365.0}
         for outcome, baseline in baselines.items():
             expected = baseline_of(baseline, ordered, outcome) / last_year_days
@@ -182,8 +189,8 @@ def score_customers(
     scores.loc[bought, "basis"] = "model"
     scores.loc[bought, "reason"] = None
     scores.loc[bought & ordered["is_left_truncated"].to_numpy(bool), "reason"] = LEFT_TRUNCATED
-    has_values = not np.isnan(fits["gamma_gamma"]).any()
-    without = NO_VALUE if has_values else _reason_of(draws, "gamma_gamma")
+    status = _status_of(draws, "gamma_gamma")
+    without = NO_VALUE if status == "converged" else REASONS[status]
     scores.loc[bought & scores["clv"].isna().to_numpy(), "reason"] = without
     return conform(scores, CUSTOMER_VALUE_SCORES)
 
@@ -259,29 +266,29 @@ def _draws_of(draws: pd.DataFrame, model: str) -> Floats:
     return np.concatenate([found[:1], found[1:][converged]])
 
 
-def _reason_of(draws: pd.DataFrame, model: str) -> str:
-    reasons = draws.loc[(draws["model"] == model) & (draws["draw"] == 0), "reason"].dropna()
-    return str(reasons.iloc[0]) if len(reasons) else REASONS["too_few"]
+def _status_of(draws: pd.DataFrame, model: str) -> str:
+    statuses = draws.loc[(draws["model"] == model) & (draws["draw"] == 0), "fit_status"]
+    return str(statuses.iloc[0]) if len(statuses) else "too_few"
 
 
-def _verdict(scorecards: pd.DataFrame) -> tuple[str, dict[str, str]] | None:
-    """Why the baseline is used, and which of the two for what; None where the model is."""
+def _verdict(scorecards: pd.DataFrame) -> tuple[str | None, dict[str, str]]:
+    """Why a baseline is used, None where the model is; and which of the two for what."""
     squared = scorecards[scorecards["metric"].str.startswith(SQUARED_ERROR)]
-    best = {"transactions": BASELINES[0], "revenue": BASELINES[0]}
+    best = dict.fromkeys(("transactions", "revenue"), BASELINES[0])
+    if squared.empty:
+        return UNTESTED, best
     for outcome in best:
         own = squared[squared["model"] == f"customer_value_{outcome}"].set_index("metric")
         errors = {
-            baseline: own["baseline_value"].get(f"{SQUARED_ERROR} against {baseline}", np.nan)
+            baseline: float(
+                own["baseline_value"].get(f"{SQUARED_ERROR} against {baseline}", np.inf)
+            )
             for baseline in BASELINES
         }
-        if not any(np.isnan(list(errors.values()))):
-            best[outcome] = min(errors, key=lambda baseline: float(errors[baseline]))
-    if not len(squared):
-        return UNTESTED, best
-    if squared["use_baseline"].fillna(True).any():
-        lost = squared[squared["use_baseline"].fillna(True)]["model"].str.split("_").str[-1]
-        return WORSE.format(outcomes=" and ".join(sorted(set(lost)))), best
-    return None
+        best[outcome] = min(errors, key=errors.__getitem__)
+    lost = squared.loc[squared["use_baseline"].fillna(True).astype(bool), "model"]
+    outcomes = " and ".join(sorted({model.split("_")[-1] for model in lost}))
+    return (WORSE.format(outcomes=outcomes) if outcomes else None), best
 
 
 def _period_ends(horizon_days: int) -> Floats:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 from scipy.stats import norm, rankdata, spearmanr
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from segmentation import value
 from segmentation.customer_value import (
@@ -30,6 +31,8 @@ METHOD = {
 }
 
 
+# As in `fit_value_models`.
+@threadpool_limits.wrap(limits=1)  # type: ignore[untyped-decorator]
 def value_scorecards(
     histories: pd.DataFrame,
     *,

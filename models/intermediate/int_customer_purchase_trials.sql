@@ -22,14 +22,12 @@ final as (
         histories.mean_purchase_value,
         histories.last_year_purchase_count,
         histories.last_year_amount,
-        segments.segment_id,
         coalesce(held_out.held_out_purchase_count, 0) as held_out_purchase_count,
         coalesce(held_out.held_out_amount, 0e0) as held_out_amount
     from histories
     inner join {{ ref('stg_customers') }} as customers on histories.customer_id = customers.customer_id
     cross join {{ ref('int_purchase_period') }} as period
     left join held_out on histories.customer_id = held_out.customer_id
-    left join {{ ref('int_baseline_segments') }} as segments on histories.customer_id = segments.customer_id
 )
 
 select * from final

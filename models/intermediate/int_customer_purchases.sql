@@ -13,12 +13,10 @@ final as (
         histories.age_days,
         histories.mean_purchase_value,
         coalesce(histories.last_year_purchase_count, 0) as last_year_purchase_count,
-        coalesce(histories.last_year_amount, 0e0) as last_year_amount,
-        segments.segment_id
+        coalesce(histories.last_year_amount, 0e0) as last_year_amount
     from {{ ref('stg_customers') }} as customers
     cross join {{ ref('int_purchase_period') }} as period
     left join histories on customers.customer_id = histories.customer_id
-    left join {{ ref('int_baseline_segments') }} as segments on customers.customer_id = segments.customer_id
 )
 
 select * from final
