@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 from scipy.stats import norm
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
@@ -333,7 +334,9 @@ def _model_scores(
         return found
 
     def active(logarithms: Floats) -> Floats:
-        return value.log_odds_active(np.exp(logarithms), frequency, recency, age)
+        found = value.log_odds_active(np.exp(logarithms), frequency, recency, age)
+        # Infinite whatever the parameters are, so that nothing changes with them.
+        return np.where(frequency > 0, found, 0.0)
 
     def worth(logarithms: Floats) -> Floats:
         found: Floats = np.log(value.expected_value(np.exp(logarithms), frequency, mean_value))
@@ -342,13 +345,11 @@ def _model_scores(
     often, much = (np.log(fits[model]) for model in ("bg_nbd", "gamma_gamma"))
     purchases, purchases_by = _with_slopes(while_active, often[0])
     odds, odds_by = _with_slopes(active, often[0])
-    probability = 1 / (1 + np.exp(-odds))
+    odds = np.where(frequency > 0, odds, np.inf)
+    probability = expit(odds)
     error = _errors(odds_by, often)
     scores = _interval(
-        "probability_active",
-        probability,
-        1 / (1 + np.exp(z * error - odds)),
-        1 / (1 + np.exp(-z * error - odds)),
+        "probability_active", probability, expit(odds - z * error), expit(odds + z * error)
     )
     mean, mean_by = _with_slopes(worth, much[0])
     mean_variance = _errors(mean_by, much) ** 2

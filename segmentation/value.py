@@ -171,11 +171,13 @@ def expected_while_active(
     transformation (Abramowitz and Stegun, 15.3.4) its product with the power beside it is
     (1 - z)^(a - 1) 2F1(a - 1, a + b - 1 - r; a + b + x - 1; z), z = horizon / (alpha + T +
     horizon), whose series converges the faster the more purchases there are. At a = 1 and
-    a + b + x = 1 the closed form is 0 / 0; there it is taken a millionth aside.
+    a + b + x = 1 the closed form is 0 / 0, and where r - a is whole scipy's 2F1 overflows; there it
+    is taken a millionth aside.
     """
     r, alpha, a, b = parameters
     a = a if abs(a - 1) > CLOSEST else 1 + CLOSEST
     b = b if abs(a + b - 1) > CLOSEST else b + CLOSEST
+    r = r if abs(r - a - round(r - a)) > CLOSEST else r + 2 * CLOSEST
     third = a + b + frequency - 1
     z = horizon / (alpha + age + horizon)
     unbought = np.exp((a - 1) * np.log1p(-z)) * hyp2f1(a - 1, a + b - 1 - r, third, z)
