@@ -242,7 +242,7 @@ def fits(histories: pd.DataFrame, seed: int = 1) -> pd.DataFrame:
 
 
 def test_bootstrap_intervals_hold_planted_parameters() -> None:
-    """10 worlds, 7 parameters: a world whose intervals hold the truth is wrong of all at most rarely."""
+    """Of 420 in 60 other worlds 94 % held; fewer than 56 of these 70 have a chance below 1 in 1,000."""
     truth = dict(zip((*value.BG_NBD, *value.GAMMA_GAMMA), (*OFTEN, *MUCH), strict=True))
     held = 0
     for seed in range(10):
@@ -252,8 +252,7 @@ def test_bootstrap_intervals_hold_planted_parameters() -> None:
             logarithms = np.log(own["estimate"])
             margin = 1.96 * logarithms.iloc[1:].std()
             held += abs(np.log(truth[str(parameter)]) - logarithms.iloc[0]) < margin
-    print(held)
-    assert 55 <= held <= 70
+    assert held >= 56
 
 
 def test_scores_hold_the_planted_expectations() -> None:
