@@ -105,6 +105,57 @@ SEGMENTATION_NOISE_CHECKS: Mapping[str, str] = {
     "random_seed": "int64",
 }
 
+MODEL_SCORECARDS: Mapping[str, str] = {
+    "model": "str",
+    "split": "str",
+    "metric": "str",
+    "estimate": "float64",
+    "estimate_low": "float64",
+    "estimate_high": "float64",
+    "baseline_value": "float64",
+    "customer_count": "int64",
+    "row_count": "int64",
+    "is_better_than_chance": "boolean",
+    "use_baseline": "boolean",
+    "method": "str",
+}
+
+CUSTOMER_VALUE_DRAWS: Mapping[str, str] = {
+    "model": "str",
+    "draw": "int64",
+    "parameter": "str",
+    "estimate": "float64",
+    "fit_log_likelihood": "float64",
+    "fit_status": "str",
+    "reason": "str",
+    "customer_count": "int64",
+    "frequency_value_correlation": "float64",
+}
+
+CUSTOMER_VALUE_SCORES: Mapping[str, str] = {
+    "customer_id": "str",
+    "probability_active": "float64",
+    "probability_active_low": "float64",
+    "probability_active_high": "float64",
+    "expected_transactions_90": "float64",
+    "expected_transactions_90_low": "float64",
+    "expected_transactions_90_high": "float64",
+    "expected_transactions_365": "float64",
+    "expected_transactions_365_low": "float64",
+    "expected_transactions_365_high": "float64",
+    "expected_revenue_90": "float64",
+    "expected_revenue_90_low": "float64",
+    "expected_revenue_90_high": "float64",
+    "expected_revenue_365": "float64",
+    "expected_revenue_365_low": "float64",
+    "expected_revenue_365_high": "float64",
+    "clv": "float64",
+    "clv_low": "float64",
+    "clv_high": "float64",
+    "basis": "str",
+    "reason": "str",
+}
+
 
 def conform(frame: pd.DataFrame, dtypes: Mapping[str, str]) -> pd.DataFrame:
     """Return `frame` with exactly the columns and dtypes of `dtypes`, in that order.

@@ -88,12 +88,24 @@ unusual_columns as (
     where column_status <> 'received'
 ),
 
+doubtful_fits as (
+    select distinct
+        'customer_value' as entity,
+        'model' as check_type,
+        model || ': ' || case when fit_status = 'converged' then 'frequency_goes_with_value' else fit_status end as check_name,
+        customer_count as row_count
+    from {{ ref('customer_value_fits') }}
+    where reason is not null
+),
+
 every_check as (
     select * from total_rows
     union all
     select * from counted
     union all
     select * from unusual_columns
+    union all
+    select * from doubtful_fits
 ),
 
 final as (

@@ -27,6 +27,7 @@ ALSO_HANDED_OUT = {
     "health.data_quality",
     "customers.segment_members",
     "customers.marketing_contacts",
+    "customers.customer_value",
     "evidence.channel_order_agreement",
 }
 IN_95 = ", in at least 95 % of the rows"
@@ -120,7 +121,27 @@ select *, date '2026-01-01' as cohort_starts_on, 2 as months_since_joining,
     0.7::double as retention_rate_low, 0.97::double as retention_rate_high, true as is_small_cell
 from numbered;
 
+create table marts.segment_value as
+select *, 25 as customer_count, 20 as valued_customer_count, 24 as active_customer_count,
+    20 as modelled_customer_count, 0.5::double as mean_probability_active,
+    800.0::double as clv_total, 40.0::double as clv_per_customer,
+    35.0::double as clv_per_customer_low, 45.0::double as clv_per_customer_high,
+    0.3::double as clv_top_tenth_share, 0.1::double as clv_top_customer_share,
+    true as is_small_cell
+from numbered;
+create table customers.customer_value as
+select entity_id as customer_id, 3 as frequency, 0.6::double as probability_active,
+    0.5::double as probability_active_low, 0.7::double as probability_active_high,
+    4.0::double as expected_transactions_365, 40.0::double as clv, 30.0::double as clv_low,
+    50.0::double as clv_high, 'model' as basis, null::varchar as reason
+from customers.segment_members;
+
 create schema evidence;
+create table evidence.customer_value_fits as
+select 'bg_nbd' as model, parameter, 0.8::double as estimate, 0.1::double as standard_error,
+    0.6::double as estimate_low, 1.1::double as estimate_high, 'converged' as fit_status,
+    null::varchar as reason, 100 as customer_count, 100 as draw_count
+from (values ('r'), ('alpha')) as p (parameter);
 create table evidence.segment_differences as
 select segmentation, segment_id, 'segment_engagement' as mart, 'ctr' as metric,
     null::varchar as cell, 'rest' as compared_with, null::bigint as other_segment_id,
@@ -476,6 +497,21 @@ VIOLATIONS = {
         "days with a contact are at least 0, and none is without a last one, which is not after "
         "the as-of date",
         "customer_id: C91, contact_day_count: 1, last_contact_on: 2026-04-01",
+    ),
+    "update marts.segment_value set clv_top_customer_share = 0.4 where segment_id = 1": (
+        "marts.segment_value",
+        "the top customer has no more than the top tenth",
+        "segment_id: 1, clv_top_customer_share: 0.4, clv_top_tenth_share: 0.3",
+    ),
+    "update customers.customer_value set basis = 'none' where customer_id = 'C7'": (
+        "customers.customer_value",
+        "what has no basis has no figures and a reason",
+        "customer_id: C7, basis: none, clv: 40.0",
+    ),
+    "update evidence.customer_value_fits set fit_status = 'at_bound' where parameter = 'r'": (
+        "evidence.customer_value_fits",
+        "only a converged fit has estimates, and every other a reason",
+        "parameter: r, fit_status: at_bound, estimate: 0.8",
     ),
     "update health.data_quality set row_count = 89 "
     "where entity = 'customers' and check_name = 'accepted'": (
