@@ -12,7 +12,7 @@ export PYTHONDONTWRITEBYTECODE :=
 export DO_NOT_TRACK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help build load gate publish test test-full lint docs study-pages refit import demo-data bench clean
+.PHONY: help build load gate publish audience test test-full lint docs study-pages refit import demo-data bench clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -42,6 +42,9 @@ refit: .venv/installed ## fit segmentations anew: make refit SEGMENTATION=behavi
 
 import: .venv/installed ## turn a foreign file into raw files: make import SOURCE=... INPUT=... OUT=...
 	@$(RUN) pipeline.import_source "$(SOURCE)" "$(INPUT)" "$(OUT)"
+
+audience: .venv/installed ## draw the next test by lot: make audience RECOMMENDATION=... OUT=... (SIZE=customers an arm)
+	@$(RUN) pipeline.audience
 
 test: .venv/installed ## run the test suite
 	@$(RUN) pytest

@@ -117,7 +117,7 @@
     {#- A figure as people write it, without its unit. -#}
     case
         when {{ unit }} in ('share', 'change') then cast(cast(round(100 * {{ number }}, 1) as decimal(18, 1)) as {{ text_type() }})
-        when {{ unit }} = 'amount' then cast(cast(round({{ number }}, 0) as decimal(18, 0)) as {{ text_type() }})
+        when {{ unit }} = 'amount' then {{ grouped_number('round(' ~ number ~ ', 0)') }}
         else cast(cast(round({{ number }}, 2) as decimal(18, 2)) as {{ text_type() }})
     end
 {%- endmacro %}
@@ -126,7 +126,7 @@
 {% macro roughly(count) -%}
     {#- A count to two leading figures: what is only an order of magnitude should not look exact. -#}
     {%- set power = 'power(10, greatest(0, floor(log10(' ~ count ~ ')) - 1))' -%}
-    cast(cast(round({{ count }} / {{ power }}) * {{ power }} as bigint) as {{ text_type() }})
+    {{ grouped_number('round(' ~ count ~ ' / ' ~ power ~ ') * ' ~ power) }}
 {%- endmacro %}
 
 

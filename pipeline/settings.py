@@ -64,10 +64,10 @@ class Settings:
             root=root,
             target=target,
             raw_data=raw_data,
-            as_of=_as_of(environment.get("AS_OF", "")),
+            as_of=iso_date("AS_OF", environment.get("AS_OF", "")),
             source_key=source_key,
             build_folder=root / "build" / target / source_key,
-            published_folder=_absolute(published or default_published, root),
+            published_folder=absolute_path(published or default_published, root),
             logs_folder=root / "logs",
             forced=_forced(environment.get("SEGMART_FORCE", "")),
         )
@@ -93,19 +93,24 @@ class Settings:
 
     def published_versions_kept(self) -> int:
         """How many Parquet folders stay, from the var of that name in dbt_project.yml."""
-        kept = self._var("published_versions_kept")
-        if isinstance(kept, bool) or not isinstance(kept, int) or kept < 1:
-            raise UserError(
-                "The var published_versions_kept in dbt_project.yml is to be a whole number of "
-                f"at least 1; it is {kept}."
-            )
-        return kept
+        return self.whole_number("published_versions_kept", least=1)
 
     def currency(self) -> str:
         """What amounts are in, from the var of that name in dbt_project.yml; may be empty."""
-        return str(self._var("currency") or "")
+        return str(self.variable("currency") or "")
 
-    def _var(self, name: str) -> object:
+    def whole_number(self, name: str, least: int) -> int:
+        """A var of dbt_project.yml; raises UserError unless it is whole and at least `least`."""
+        value = self.variable(name)
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise UserError(
+                f"The var {name} in dbt_project.yml is to be a whole number of at least {least}; "
+                f"it is {value}."
+            )
+        return value
+
+    def variable(self, name: str) -> object:
+        """A var of dbt_project.yml as it is written there; None where it is not."""
         project = yaml.safe_load((self.root / "dbt_project.yml").read_text(encoding="utf-8")) or {}
         return (project.get("vars") or {}).get(name)
 
@@ -117,14 +122,15 @@ def source_key_of(raw_data: Path | None) -> str:
     return hashlib.md5(str(raw_data).encode(), usedforsecurity=False).hexdigest()[:8]
 
 
-def _absolute(text: str, root: Path) -> Path:
+def absolute_path(text: str, root: Path) -> Path:
+    """A path as typed, which may begin with ~ or in the project's folder, as an absolute one."""
     return Path(os.path.abspath(root / Path(text).expanduser()))
 
 
 def _raw_data(text: str, root: Path) -> Path | None:
     if not text.strip():
         return None
-    folder = _absolute(text.strip(), root)
+    folder = absolute_path(text.strip(), root)
     if not folder.is_dir():
         raise UserError(
             f"RAW_DATA names {folder}, which is not a folder; give the folder that holds "
@@ -133,7 +139,8 @@ def _raw_data(text: str, root: Path) -> Path | None:
     return folder
 
 
-def _as_of(text: str) -> date | None:
+def iso_date(name: str, text: str) -> date | None:
+    """The date in the setting `name`, None where it is empty; raises UserError for no date."""
     if not text.strip():
         return None
     try:
@@ -141,7 +148,7 @@ def _as_of(text: str) -> date | None:
     except ValueError:
         parsed = None
     if parsed is None or parsed.isoformat() != text.strip():
-        raise UserError(f"AS_OF is {text.strip()}, which is no date; write it as 2026-01-31.")
+        raise UserError(f"{name} is {text.strip()}, which is no date; write it as 2026-01-31.")
     return parsed
 
 

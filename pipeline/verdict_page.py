@@ -52,7 +52,7 @@ VERDICTS = {
         "This data cannot tell",
         "The answer is not in the data: nobody handed in what it takes, too few customers or "
         "events, rows that were made up from totals, or who was shown what was not left to chance.",
-        "Test it, or hand in what is missing; more of the same data does not help.",
+        "Test it, or hand in what is missing.",
     ),
     "circular": (
         "True by construction",

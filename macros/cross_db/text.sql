@@ -70,6 +70,14 @@
 {% macro duckdb__split_to_rows(expression) %}unnest(string_split({{ expression }}, '|')){% endmacro %}
 
 
+{% macro grouped_number(expression) -%}
+    {#- A whole number as text with commas between thousands. -#}
+    {{- adapter.dispatch('grouped_number', 'segmart')(expression) -}}
+{%- endmacro %}
+{% macro default__grouped_number(expression) %}format_number(cast({{ expression }} as bigint), 0){% endmacro %}
+{% macro duckdb__grouped_number(expression) %}format('{:,}', cast({{ expression }} as bigint)){% endmacro %}
+
+
 {% macro engine_version() -%}
     version()
 {%- endmacro %}

@@ -1,11 +1,26 @@
 {{ config(schema='intermediate') }}
 
-with products as (
+with numbered as (
+    select
+        customer_id,
+        row_number() over (order by md5(customer_id), customer_id) as draw_number
+    from {{ ref('stg_customers') }}
+),
+
+-- Permuting more customers tells nothing more about chance.
+sampled as (
+    select customer_id from numbered
+    where draw_number <= {{ var('noise_customer_limit') }}
+),
+
+products as (
     select distinct product from {{ ref('int_customer_products') }}
 ),
 
 engagement as (
-    select * from {{ ref('int_customer_engagement') }}
+    select engagement.*
+    from {{ ref('int_customer_engagement') }} as engagement
+    inner join sampled on engagement.customer_id = sampled.customer_id
 ),
 
 overall as (
@@ -29,11 +44,12 @@ conversions as (
 
 channels as (
     select
-        customer_id as entity_id,
-        'ctr ' || channel as outcome,
-        {{ ratio('click_count', 'impression_count') }} as outcome_value,
+        engagement.customer_id as entity_id,
+        'ctr ' || engagement.channel as outcome,
+        {{ ratio('engagement.click_count', 'engagement.impression_count') }} as outcome_value,
         false as is_binary
-    from {{ ref('int_customer_channel_engagement') }}
+    from {{ ref('int_customer_channel_engagement') }} as engagement
+    inner join sampled on engagement.customer_id = sampled.customer_id
 ),
 
 purchases as (
@@ -42,7 +58,7 @@ purchases as (
         'bought ' || products.product as outcome,
         case when holdings.is_bought_in_window then 1e0 else 0e0 end as outcome_value,
         true as is_binary
-    from {{ ref('stg_customers') }} as customers
+    from sampled as customers
     cross join products
     left join {{ ref('int_customer_products') }} as holdings
         on customers.customer_id = holdings.customer_id and products.product = holdings.product

@@ -90,7 +90,7 @@ def render_text(
         variables: vars that stand in for those of dbt_project.yml.
         environment: what env_var reads; nothing else is set.
         root: the project whose macros are meant.
-        names: what the text may use besides macros.
+        names: what the text and the macros may use besides macros.
 
     Returns:
         The text; `ref('x')` becomes x and `config(...)` nothing.
@@ -122,7 +122,7 @@ def render_text(
         "fromyaml": yaml.safe_load,
         "execute": True,
     }
-    module = _macros(root).make_module(stand_ins)
+    module = _macros(root).make_module({**stand_ins, **names})
     macros = {name: value for name, value in vars(module).items() if isinstance(value, Macro)}
     return _body(body).render({**stand_ins, **macros, **names}).strip()
 

@@ -622,6 +622,18 @@ def with_change(**change: str) -> Callable[[list[Claim]], list[Claim]]:
             "claims, row broken_one: segment_product_ownership.ownership_rate needs a product.",
         ),
         (
+            with_change(
+                mart="segment_channel_impression_bands",
+                metric="naive_ctr",
+                claim_type="within",
+                channel="email",
+                band="8 to 12",
+                figure_low="0",
+                figure_high="1",
+            ),
+            "claims, row broken_one: band 8 to 12 is unknown here; look for a slip in writing.",
+        ),
+        (
             with_change(claim_type="goes_with", sign="+"),
             "claims, row broken_one: goes_with needs a figure that says how far things are apart, "
             "and ctr does not.",
@@ -638,6 +650,7 @@ def with_change(**change: str) -> Callable[[list[Claim]], list[Claim]]:
         "unknown channel",
         "key too many",
         "key missing",
+        "unknown band",
         "nothing to go with",
         "claim_id twice",
     ],

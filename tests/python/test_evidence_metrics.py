@@ -574,7 +574,7 @@ BY_TYPE = {
 
 def verdicts(frame: pd.DataFrame) -> list[str]:
     columns = ["difference", "difference_low", "difference_high", "adjusted_p", "direction"]
-    columns += ["figure", "tolerance", "figure_low", "figure_high"]
+    columns += ["figure", "tolerance", "figure_low", "figure_high", "least_possible"]
     frame = frame.reindex(columns=["claim_type", *columns]).assign(smallest_difference=1.0)
     # A missing number is null, not NaN, which is larger than every number.
     frame[columns] = frame[columns].astype("Float64")
@@ -652,7 +652,7 @@ def test_no_verdict_is_without_words() -> None:
     [
         ("0.3124", "share", "31.2 %"),
         ("-0.0151", "share", "-1.5 %"),
-        ("19686.37", "amount", f"19686 {project_vars()['currency']}"),
+        ("19686.37", "amount", f"19,686 {project_vars()['currency']}"),
         ("4.1413", "number", "4.14"),
     ],
 )

@@ -27,6 +27,7 @@ ALSO_HANDED_OUT = {
     "health.data_quality",
     "customers.segment_members",
     "customers.customer_value",
+    "customers.marketing_contacts",
     "evidence.channel_order_agreement",
 }
 IN_95 = ", in at least 95 % of the rows"
@@ -60,6 +61,11 @@ create table customers.segment_members as
 select 'behaviour' as segmentation, 'C' || number as entity_id, number % 4 + 1 as segment_id,
     1.0::double as distance, 2.0::double as second_distance, 0.5::double as assignment_margin,
     'fit' as fit_id
+from range(100) as members (number);
+create table customers.marketing_contacts as
+select 'C' || number as customer_id, number > 10 as has_consent,
+    number % 5 as contact_day_count, number > 10 and number % 5 < 3 as is_contactable,
+    case when number % 5 > 0 then date '2026-03-01' end as last_contact_on
 from range(100) as members (number);
 """
 MARTS = f"""
@@ -131,6 +137,20 @@ select 'behaviour' as segmentation, 0.3::double as p,
     0.9::double as rank_agreement, 0.7::double as rank_agreement_low,
     1.0::double as rank_agreement_high, 0.0::double as largest_reversal,
     0.0::double as largest_reversal_low, 0.01::double as largest_reversal_high;
+create table evidence.segment_channel_frequency_caps as
+select segmentation, segment_id, false as is_all_customers, 'email' as channel,
+    'no_cap' as verdict, null::bigint as cap, null::bigint as cap_low, null::bigint as cap_high,
+    0.9::double as relative_response, 0.8::double as relative_response_low,
+    1.0::double as relative_response_high, 0.01::double as p, 0.02::double as adjusted_p,
+    false as is_small_cell
+from numbered;
+create table evidence.segment_channel_impression_bands as
+select segmentation, segment_id, false as is_all_customers, 'email' as channel, '1' as band_name,
+    1 as from_impressions, 0.05::double as naive_ctr, 0.04::double as naive_ctr_low,
+    0.06::double as naive_ctr_high, 0.05::double as first_click_hazard,
+    0.06::double as first_click_hazard_high, null::double as within_ctr, 'unknown' as delivery,
+    null::double as p, null::double as adjusted_p, false as is_small_cell
+from numbered;
 create table evidence.claim_verdicts as
 select 'claim ' || segment_id as claim_id, segmentation, segment_id, 'highest' as claim_type,
     0.02::double as adjusted_p, 'supported' as verdict, 'yes' as use_it, 'It is so.' as reason
@@ -449,6 +469,23 @@ VIOLATIONS = {
         "evidence.customer_value_fits",
         "only a converged fit has estimates, and every other a reason",
         "parameter: r, fit_status: at_bound, estimate: 0.8",
+    ),
+    "update customers.marketing_contacts set is_contactable = true where customer_id = 'C2'": (
+        "customers.marketing_contacts",
+        "nobody without consent may be contacted",
+        "customer_id: C2, has_consent: False, is_contactable: True",
+    ),
+    "update customers.marketing_contacts set is_contactable = true where customer_id = 'C93'": (
+        "customers.marketing_contacts",
+        "of customers with consent those contacted less may be contacted, and only those",
+        "most_if_contactable: 3, least_if_not: 3",
+    ),
+    "update customers.marketing_contacts set last_contact_on = '2026-04-01' "
+    "where customer_id = 'C91'": (
+        "customers.marketing_contacts",
+        "days with a contact are at least 0, and none is without a last one, which is not after "
+        "the as-of date",
+        "customer_id: C91, contact_day_count: 1, last_contact_on: 2026-04-01",
     ),
     "update health.data_quality set row_count = 89 "
     "where entity = 'customers' and check_name = 'accepted'": (
