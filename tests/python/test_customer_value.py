@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import Build
-from evidence_sql import build
-from rendering import ROOT, project_vars, render_text
+from evidence_sql import DBT, build
+from rendering import ROOT, project_vars, render
 
 VARS = project_vars()
 TYPES = VARS["purchase_transaction_types"]
@@ -148,7 +148,8 @@ def bank(customers: str, transactions: str) -> duckdb.DuckDBPyConnection:
         create table stg_customers as
         select * from ({customers}) as rows (customer_id, joined_on);
         create table stg_transactions as
-        select * from ({transactions}) as rows (customer_id, transacted_on, transaction_type, amount);
+        select * from ({transactions})
+            as rows (customer_id, transacted_on, transaction_type, amount);
         """
     )
     build(connection, HISTORIES)
@@ -157,10 +158,14 @@ def bank(customers: str, transactions: str) -> duckdb.DuckDBPyConnection:
 
 def test_purchases_are_days_of_the_types_that_count() -> None:
     connection = bank(
-        "values ('A', date '2025-02-01'), ('B', date '2024-12-31'), ('C', null), ('D', date '2025-06-01')",
         """
-        values ('A', date '2025-02-01', 'payment', 100.0), ('A', date '2025-02-01', 'payment', 50.0),
-            ('A', date '2025-03-01', 'payment', 200.0), ('A', date '2025-03-01', 'transfer', 1000.0),
+        values ('A', date '2025-02-01'), ('B', date '2024-12-31'), ('C', null),
+            ('D', date '2025-06-01')
+        """,
+        """
+        values ('A', date '2025-02-01', 'payment', 100.0),
+            ('A', date '2025-02-01', 'payment', 50.0), ('A', date '2025-03-01', 'payment', 200.0),
+            ('A', date '2025-03-01', 'transfer', 1000.0),
             ('A', date '2025-03-11', 'deposit', 900.0), ('A', date '2025-03-31', 'payment', 100.0),
             ('B', date '2025-01-01', 'payment', 10.0), ('C', date '2025-01-01', 'withdrawal', 10.0)
         """,
@@ -213,21 +218,6 @@ def test_one_customer_with_half_of_all_revenue_is_seen() -> None:
     assert row["clv_per_customer"] == pytest.approx(1.998)
     assert row["clv_per_customer_median"] == row["clv_per_customer_trimmed"] == 1
     assert row["clv_per_customer_high"] - 1.998 > 1.998 - row["clv_per_customer_low"]
-
-
-@pytest.mark.parametrize(
-    ("days", "expected"), [(VARS["churn_days"], False), (VARS["churn_days"] + 1, True)]
-)
-def test_churn_is_no_activity_for_more_than_the_days_of_the_rule(days: int, expected: bool) -> None:
-    class Dbt:
-        @staticmethod
-        def datediff(start: str, end: str, part: str) -> str:
-            return f"datediff('{part}', {start}, {end})"
-
-    rule = render_text("{{ is_churned('last_on', 'as_of_on') }}", dbt=Dbt)
-    with duckdb.connect() as connection:
-        sql = f"select {rule} from (select date '2026-01-01' as as_of_on, date '2026-01-01' - {days} as last_on)"
-        assert connection.sql(sql).fetchall() == [(expected,)]
 
 
 def test_a_type_without_a_margin_is_named() -> None:
