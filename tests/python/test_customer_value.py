@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import Build
-from evidence_sql import DBT, build
-from rendering import ROOT, project_vars, render
+from evidence_sql import build
+from rendering import ROOT, project_vars
 
 VARS = project_vars()
 TYPES = VARS["purchase_transaction_types"]
