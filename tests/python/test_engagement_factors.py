@@ -43,7 +43,11 @@ FEATURES = declared(*MATTER, *NOISE)
 
 
 def planted(
-    seed: int, effect: float = 0.8, customers: int = 800, campaigns: int = 4
+    seed: int,
+    effect: float = 0.8,
+    customers: int = 800,
+    campaigns: int = 4,
+    inclination: float = 0.8,
 ) -> pd.DataFrame:
     """Customers in several campaigns, some more inclined to click than others.
 
@@ -55,9 +59,9 @@ def planted(
     campaign = np.tile(np.arange(campaigns), customers)
     drawn = rng.random(len(customer)) < 0.8
     own = rng.normal(size=(customers, 5))[customer] + 0.2 * rng.normal(size=(len(customer), 5))
-    inclination = rng.normal(size=customers)[customer]
+    own_inclination = inclination * rng.normal(size=customers)[customer]
     level = np.linspace(-1, 1, campaigns)[campaign]
-    odds = -1 + 0.8 * inclination + level + effect * (own[:, 0] - own[:, 1])
+    odds = -1 + own_inclination + level + effect * (own[:, 0] - own[:, 1])
     clicked = (rng.random(len(customer)) < expit(odds)).astype(float)
     frame = pd.DataFrame(own, columns=[*MATTER, *NOISE])
     frame["visits"] += 3 * level
@@ -118,7 +122,9 @@ def test_of_a_noise_outcome_no_more_factors_are_found_than_the_level_allows() ->
     """Customers' inclination makes rows of one customer alike; errors by row would find it."""
     draws, p, real = 60, [], 0
     for seed in range(draws):
-        found = clicked(planted(100 + seed, effect=0, customers=500), random_seed=seed)
+        found = clicked(
+            planted(100 + seed, effect=0, customers=500, inclination=3), random_seed=seed
+        )
         p += list(found["p"])
         real += bool(found["is_real"].any())
     low, high = stats.binom.ppf([0.0005, 0.9995], len(p), 0.05)
@@ -126,10 +132,11 @@ def test_of_a_noise_outcome_no_more_factors_are_found_than_the_level_allows() ->
     assert real <= stats.binom.ppf(0.999, draws, 0.05)
 
 
-def test_intervals_of_correlations_hold_the_truth() -> None:
+@pytest.mark.parametrize("effect", [0.8, 8])
+def test_intervals_of_correlations_hold_the_truth(effect: float) -> None:
     def correlation(seed: int, customers: int) -> tuple[float, float]:
         prepared = prepare(
-            planted(seed, customers=customers),
+            planted(seed, effect, customers),
             "clicked",
             read_features(declared("income"), []),
             small_cell_customers=0,
@@ -140,8 +147,8 @@ def test_intervals_of_correlations_hold_the_truth() -> None:
             prepared.ranks[:, 0], prepared.outcomes, prepared.campaigns, prepared.customers
         )
 
-    truth = correlation(1, 100_000)[0]
-    draws = [correlation(1000 + seed, 400) for seed in range(400)]
+    truth = correlation(1, 50_000)[0]
+    draws = [correlation(1000 + seed, 400) for seed in range(300)]
     held = sum(abs(estimate - truth) <= 1.96 * error for estimate, error in draws)
     low, high = stats.binom.ppf([0.0005, 0.9995], len(draws), 0.95)
     assert low <= held <= high
