@@ -105,6 +105,36 @@ SEGMENTATION_NOISE_CHECKS: Mapping[str, str] = {
     "random_seed": "int64",
 }
 
+ENGAGEMENT_FACTORS: Mapping[str, str] = {
+    "segmentation": "str",
+    "is_all_customers": "bool",
+    "segment_id": "Int64",
+    "outcome": "str",
+    "feature": "str",
+    "timing": "str",
+    "was_randomised": "bool",
+    "warning": "str",
+    "reason": "str",
+    "customer_count": "Int64",
+    "row_count": "Int64",
+    "event_count": "Int64",
+    "correlation": "float64",
+    "correlation_low": "float64",
+    "correlation_high": "float64",
+    "standardised_effect": "float64",
+    "standardised_effect_low": "float64",
+    "standardised_effect_high": "float64",
+    "sign_stability": "float64",
+    "rank_by_correlation": "Int64",
+    "rank_by_effect": "Int64",
+    "combined_rank": "Int64",
+    "p": "float64",
+    "adjusted_p": "float64",
+    "family": "str",
+    "is_real": "bool",
+    "method": "str",
+}
+
 MODEL_SCORECARDS: Mapping[str, str] = {
     "model": "str",
     "split": "str",

@@ -171,12 +171,12 @@ def outcome_noise_check(
                 own[name].to_numpy(),
                 is_binary=name in binary_outcomes,
                 permutation_count=count,
-                random=_stream(random_seed, segmentation, name),
+                random=stream(random_seed, segmentation, name),
                 confidence_level=confidence_level,
             )
             for name in names
         }
-        adjusted = _adjusted({name: effect.p_value for name, effect in effects.items()})
+        adjusted = adjusted_p_values({name: effect.p_value for name, effect in effects.items()})
         for name, effect in effects.items():
             is_binary = name in binary_outcomes
             shares = [effect.share, effect.low, effect.high]
@@ -273,7 +273,7 @@ def variation_shares(
             continue
         variances = _components(cells, np.ones(len(cells.segments)))
         shares = _shares(variances)
-        resampled = _resampled(cells, variances, resamples, _stream(random_seed, segmentation))
+        resampled = _resampled(cells, variances, resamples, stream(random_seed, segmentation))
         low, high = _share_bounds(variances, resampled, confidence_level)
         rows += [
             {
@@ -390,7 +390,7 @@ def segmentation_noise_check(
     return conform(pd.DataFrame(rows), SEGMENTATION_NOISE_CHECKS)
 
 
-def _stream(random_seed: int, *names: str) -> np.random.Generator:
+def stream(random_seed: int, *names: str) -> np.random.Generator:
     return np.random.default_rng([random_seed, *(zlib.crc32(name.encode()) for name in names)])
 
 
@@ -499,7 +499,7 @@ def _share_interval(
     return min(share, float(low / (1 + low))), max(share, float(high / (1 + high)))
 
 
-def _adjusted(p_values: Mapping[str, float]) -> dict[str, float]:
+def adjusted_p_values(p_values: Mapping[str, float]) -> dict[str, float]:
     """Return Benjamini-Hochberg adjusted p-values; missing ones stay missing and do not count."""
     known = {name: p_value for name, p_value in p_values.items() if not math.isnan(p_value)}
     result = dict.fromkeys(p_values, np.nan)

@@ -29,6 +29,7 @@ ALSO_HANDED_OUT = {
     "customers.marketing_contacts",
     "customers.customer_value",
     "evidence.channel_order_agreement",
+    "evidence.engagement_factors",
 }
 IN_95 = ", in at least 95 % of the rows"
 
@@ -177,6 +178,18 @@ select segmentation, segment_id, false as is_all_customers, 'email' as channel, 
     0.06::double as first_click_hazard_high, null::double as within_ctr, 'unknown' as delivery,
     null::double as p, null::double as adjusted_p, false as is_small_cell
 from numbered;
+create table evidence.engagement_factors as
+select segmentation, false as is_all_customers, segment_id, 'clicked' as outcome,
+    'earlier_ctr' as feature, 'before' as timing, null::varchar as reason,
+    0.2::double as correlation, 0.1::double as correlation_low, 0.3::double as correlation_high,
+    0.5::double as standardised_effect, 0.4::double as standardised_effect_low,
+    0.6::double as standardised_effect_high, 1::bigint as combined_rank, 0.01::double as p,
+    0.02::double as adjusted_p, true as is_real
+from numbered;
+create table evidence.model_scorecards as
+select 'engagement: clicked' as model, 'time' as split, 'auc' as metric, 0.6::double as estimate,
+    0.55::double as estimate_low, 0.65::double as estimate_high, 0.5::double as baseline_value,
+    true as is_better_than_chance;
 create table evidence.claim_verdicts as
 select 'claim ' || segment_id as claim_id, segmentation, segment_id, 'highest' as claim_type,
     0.02::double as adjusted_p, 'supported' as verdict, 'yes' as use_it, 'It is so.' as reason
@@ -518,6 +531,16 @@ VIOLATIONS = {
         "health.data_quality",
         "received = accepted + broken + superseded for every entity",
         "entity: customers, received: 100, accounted_for: 99",
+    ),
+    "update evidence.engagement_factors set timing = 'after' where segment_id = 1": (
+        "evidence.engagement_factors",
+        "what was measured after the campaign began has no figures",
+        "segment_id: 1, outcome: clicked, feature: earlier_ctr, timing: after",
+    ),
+    "update evidence.model_scorecards set is_better_than_chance = true, estimate_low = 0.49": (
+        "evidence.model_scorecards",
+        "an AUC better than chance has its interval above 0.5, and no other has",
+        "model: engagement: clicked, split: time, metric: auc",
     ),
     "update evidence.recommendations set status = 'do_not' where segment_id = 1": (
         "evidence.recommendations",
