@@ -86,6 +86,22 @@ CHANNEL_ORDER_AGREEMENTS: Mapping[str, str] = {
     "is_small_cell": "bool",
 }
 
+CAMPAIGN_EFFECT_POOLING: Mapping[str, str] = {
+    "segmentation": "str",
+    "segment_id": "int64",
+    "campaign_id": "str",
+    "outcome": "str",
+    "heterogeneity_statistic": "float64",
+    "heterogeneity_freedom": "Int64",
+    "heterogeneity_p": "float64",
+    "effect_spread": "float64",
+    "effect_spread_low": "float64",
+    "effect_spread_high": "float64",
+    "pooled_effect": "float64",
+    "pooled_effect_low": "float64",
+    "pooled_effect_high": "float64",
+}
+
 SEGMENTATION_NOISE_CHECKS: Mapping[str, str] = {
     "fit_id": "str",
     "segmentation": "str",
