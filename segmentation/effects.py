@@ -35,7 +35,7 @@ def pooled_effects(estimates: pd.DataFrame, *, confidence_level: float) -> pd.Da
     """
     told = estimates[estimates["itt_effect"].notna() & (estimates["itt_error"] > 0)]
     parts = []
-    for key, own in told.sort_values([*KEYS, "segment_id"]).groupby(KEYS, sort=True):
+    for _, own in told.sort_values([*KEYS, "segment_id"]).groupby(KEYS, sort=True):
         effects, errors = own["itt_effect"].to_numpy(float), own["itt_error"].to_numpy(float)
         rows = own[[*KEYS, "segment_id"]].reset_index(drop=True)
         test = heterogeneity(effects, errors)
