@@ -219,8 +219,8 @@ def test_planted_effects_lie_in_their_intervals_and_are_written_down() -> None:
         "## Planted zeros",
         "",
         f"Of {tests:,} tests of an effect that is 0 (cells and all customers together),"
-        f" {significant} find one at the level of {100 * (1 - LEVEL):g} %; by chance it would be at most"
-        f" {int(stats.binom.ppf(0.99, tests, 1 - LEVEL))} (99 % limit).",
+        f" {significant} find one at the level of {100 * (1 - LEVEL):g} %; by chance it would be"
+        f" at most {int(stats.binom.ppf(0.99, tests, 1 - LEVEL))} (99 % limit).",
         "",
         *splits_in_words(),
         "",
