@@ -86,6 +86,44 @@ CHANNEL_ORDER_AGREEMENTS: Mapping[str, str] = {
     "is_small_cell": "bool",
 }
 
+CAMPAIGN_EFFECT_POOLING: Mapping[str, str] = {
+    "segmentation": "str",
+    "segment_id": "int64",
+    "campaign_id": "str",
+    "outcome": "str",
+    "heterogeneity_statistic": "float64",
+    "heterogeneity_freedom": "Int64",
+    "heterogeneity_p": "float64",
+    "effect_spread": "float64",
+    "effect_spread_low": "float64",
+    "effect_spread_high": "float64",
+    "pooled_effect": "float64",
+    "pooled_effect_low": "float64",
+    "pooled_effect_high": "float64",
+}
+
+SEGMENTATION_VALUES: Mapping[str, str] = {
+    "segmentation": "str",
+    "is_all_campaigns": "bool",
+    "campaign_id": "str",
+    "campaign_count": "int64",
+    "segment_count": "int64",
+    "customer_count": "int64",
+    "addressed_share": "float64",
+    "one_action_share": "float64",
+    "gain": "float64",
+    "gain_low": "float64",
+    "gain_high": "float64",
+    "random_gain": "float64",
+    "random_gain_low": "float64",
+    "random_gain_high": "float64",
+    "gain_over_random": "float64",
+    "gain_over_random_low": "float64",
+    "gain_over_random_high": "float64",
+    "split_count": "int64",
+    "method": "str",
+}
+
 SEGMENTATION_NOISE_CHECKS: Mapping[str, str] = {
     "fit_id": "str",
     "segmentation": "str",

@@ -37,7 +37,15 @@
 
 {% macro two_proportions_p(successes_a, n_a, successes_b, n_b) -%}
     {#- Two-sided p of equal proportions by the pooled score test (Pearson's chi-squared without correction). -#}
-    {%- set pooled = ratio(successes_a ~ ' + ' ~ successes_b, n_a ~ ' + ' ~ n_b) -%}
-    {%- set error = 'sqrt(' ~ pooled ~ ' * (1 - ' ~ pooled ~ ') * (1e0 / nullif(' ~ n_a ~ ', 0) + 1e0 / nullif(' ~ n_b ~ ', 0)))' -%}
-    {{ difference_p('(' ~ ratio(successes_a, n_a) ~ ' - ' ~ ratio(successes_b, n_b) ~ ')', error) }}
+    {{ difference_p(
+        '(' ~ ratio(successes_a, n_a) ~ ' - ' ~ ratio(successes_b, n_b) ~ ')',
+        pooled_proportions_error(successes_a, n_a, successes_b, n_b)) }}
+{%- endmacro %}
+
+
+{% macro pooled_proportions_error(successes_a, n_a, successes_b, n_b) -%}
+    {#- Standard error of the difference of two proportions if they are equal; 0 for what is no proportion, since engines may
+        compute it where a case then leaves it out. -#}
+    {%- set pooled = ratio('(' ~ successes_a ~ ' + ' ~ successes_b ~ ')', '(' ~ n_a ~ ' + ' ~ n_b ~ ')') -%}
+    sqrt({{ not_negative(pooled ~ ' * (1 - ' ~ pooled ~ ')') }} * (1e0 / nullif({{ n_a }}, 0) + 1e0 / nullif({{ n_b }}, 0)))
 {%- endmacro %}

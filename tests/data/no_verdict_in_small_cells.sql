@@ -1,10 +1,13 @@
-{% set marts = ['segment_differences', 'segment_channel_purchase_association', 'segment_product_purchase_association'] %}
+{% set marts = [
+    'segment_differences', 'segment_channel_purchase_association', 'segment_product_purchase_association',
+    'campaign_effects',
+] %}
 
 with tested as (
     {% for mart in marts %}
     select
         '{{ mart }}' as found_in,
-        segmentation || ', segment ' || segment_id as row_name
+        segmentation || ', segment ' || coalesce(segment_id, 0) as row_name
     from {{ ref(mart) }}
     where is_small_cell and (p is not null or adjusted_p is not null)
     union all

@@ -30,6 +30,7 @@ ALSO_HANDED_OUT = {
     "customers.customer_value",
     "evidence.channel_order_agreement",
     "evidence.engagement_factors",
+    "evidence.segmentation_value",
 }
 IN_95 = ", in at least 95 % of the rows"
 
@@ -200,8 +201,19 @@ select 'strategy ' || segment_id as strategy_id, segmentation, segment_id,
     'backed' as status, 'It holds.' as reason, 'segment_engagement' as kpi_mart,
     'ctr' as kpi_metric, 'share' as unit, 0.2::double as baseline,
     0.1::double as baseline_low, 0.3::double as baseline_high, 0.1::double as target_change,
-    0.22::double as target, null::bigint as customers_per_arm, null::boolean as is_test_possible
+    0.22::double as target, null::bigint as customers_per_arm, null::boolean as is_test_possible,
+    'randomised' as evidence, 0.03::double as expected_effect, 0.01::double as expected_effect_low,
+    0.05::double as expected_effect_high
 from numbered;
+create table evidence.campaign_effects as
+select segmentation, segment_id, 'K1' as campaign_id, 'conversion' as outcome,
+    'measured' as effect_status, 0.03::double as itt_effect, 0.01::double as itt_effect_low,
+    0.05::double as itt_effect_high, 0.01::double as p, 0.02::double as adjusted_p,
+    false as is_small_cell
+from numbered;
+create table evidence.segmentation_value as
+select 'behaviour' as segmentation, 'K1' as campaign_id, 0.01::double as gain,
+    0.0::double as gain_low, 0.02::double as gain_high;
 
 create table health.build_info as
 select date '2026-03-31' as as_of_on, 'demo' as source_name, 'aaaa' as input_hash,
@@ -428,6 +440,22 @@ FINITE = "every figure is finite, counts and sums are at least 0"
 KNOWN = "every segment is one of marts.segments"
 # Change of the build: (relation, expectation, what its row says).
 VIOLATIONS = {
+    "update evidence.campaign_effects set effect_status = 'invalid_assignment' "
+    "where segment_id = 3": (
+        "evidence.campaign_effects",
+        "an effect is told exactly where it was measured",
+        "segment_id: 3, campaign_id: K1, outcome: conversion, effect_status: invalid_assignment",
+    ),
+    "update evidence.segmentation_value set gain_high = 0.005": (
+        "evidence.segmentation_value",
+        WITHIN,
+        "cell: behaviour, K1, figure: gain, low: 0.0, estimate: 0.01, high: 0.005",
+    ),
+    "update evidence.recommendations set evidence = 'descriptive' where segment_id = 2": (
+        "evidence.recommendations",
+        "an effect is expected exactly where it was randomised",
+        "strategy_id: strategy 2, evidence: descriptive, expected_effect: 0.03",
+    ),
     "insert into marts.segment_engagement from marts.segment_engagement where segment_id = 3": (
         "marts.segment_engagement",
         "one row per segmentation, segment_id",

@@ -10,22 +10,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import duckdb
 import numpy as np
 import pandas as pd
 import pytest
 from evidence_sql import build, create_empty, documented_columns, models_for, tables_of
+from planted_banks import add_bank
 from rendering import ROOT, project_vars
 from scipy import stats
 
 from benchmarks import planted
 from benchmarks.figures import Figure, true_figures
-from benchmarks.generate import blocks
 from benchmarks.planted import Floats
-from benchmarks.tables import write_parquet
-from benchmarks.world import Config
 
 SHORT = range(1, 4)
 ALL = range(1, 21)
@@ -117,22 +114,6 @@ def _free_memory() -> Iterator[None]:
     yield
     for kept in (claims_on_noise, claims_on_planted_groups, figures_of, true_differences):
         kept.cache_clear()
-
-
-def add_bank(connection: duckdb.DuckDBPyConnection, seed: int, prefix: str = "") -> pd.DataFrame:
-    """Add a generated demo's rows to the raw tables; returns its customers with their group."""
-    config = Config(seed=seed, clean=True)
-    (block,) = blocks(config)
-    with TemporaryDirectory() as folder:
-        for entity, table in block.tables.items():
-            if "customer_id" in table:
-                file = Path(folder) / f"{entity}.parquet"
-                write_parquet(file, table, connection)
-                rows = f"select * replace ('{prefix}' || customer_id as customer_id) from '{file}'"
-                connection.execute(f"create table if not exists raw_{entity} as {rows} limit 0")
-                connection.execute(f"insert into raw_{entity} {rows}")
-    ids = [f"{prefix}C{number:0{config.customer_width}d}" for number in block.people.number]
-    return pd.DataFrame({"customer_id": ids, "group": block.people.group})
 
 
 def never_read() -> set[str]:

@@ -18,6 +18,10 @@ judged as (
         verdicts.contradicted_claim_count,
         verdicts.contradicted_sentence,
         verdicts.verdict_labels,
+        effects.campaign_id as effect_campaign_id,
+        effects.expected_effect,
+        effects.expected_effect_low,
+        effects.expected_effect_high,
         {{ strategy_status('verdicts.claim_count', 'verdicts.supported_claim_count', 'verdicts.contradicted_claim_count') }} as status,
         questions.unit,
         groups.kind,
@@ -31,6 +35,7 @@ judged as (
         groups.estimate + case when strategies.target_change < 0 then -1 else 1 end * groups.smallest_difference as changed
     from strategies
     inner join {{ ref('int_strategy_verdicts') }} as verdicts on strategies.strategy_id = verdicts.strategy_id
+    left join {{ ref('int_strategy_effects') }} as effects on strategies.strategy_id = effects.strategy_id
     left join {{ ref('int_claim_questions') }} as questions
         on strategies.kpi_mart = questions.mart and strategies.kpi_metric = questions.metric
     left join groups
@@ -82,7 +87,16 @@ final as (
         baseline * (1 + cast(target_change as double)) as target,
         smallest_difference,
         customers_per_arm,
-        customer_count >= 2 * customers_per_arm as is_test_possible
+        customer_count >= 2 * customers_per_arm as is_test_possible,
+        case
+            when expected_effect is not null then 'randomised'
+            when supported_claim_count > 0 then 'descriptive'
+            else 'none'
+        end as evidence,
+        effect_campaign_id,
+        expected_effect,
+        expected_effect_low,
+        expected_effect_high
     from planned
 )
 
