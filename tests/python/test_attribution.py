@@ -87,10 +87,8 @@ def expected(paths: list[Row], rule: str) -> dict[tuple[str, str], Decimal]:
         if impressions > 0:
             touches[campaign, customer].add((day, channel))
     for (campaign, customer, own, day), cents in revenues.items():
-        path = sorted(
-            (touch for touch in touches[campaign, customer] if touch[0] <= day),
-            key=lambda touch, own=own: (touch[0], touch[1] == own, touch[1]),
-        )
+        ordered = sorted((on, at == own, at) for on, at in touches[campaign, customer] if on <= day)
+        path = [(on, at) for on, _, at in ordered]
         path = path or [(day, own)]
         if rule == "linear":
             cent = 1 if cents > 0 else -1
