@@ -242,7 +242,7 @@ def fits(histories: pd.DataFrame, seed: int = 1) -> pd.DataFrame:
 
 
 def test_bootstrap_intervals_hold_planted_parameters() -> None:
-    """94 % of 420 in 60 other worlds held; by them, fewer than 56 of 70 are rarer than 1 in 1,000."""
+    """94 % of 420 in 60 other worlds held; so fewer than 56 of 70 has a chance below 0.001."""
     truth = dict(zip((*value.BG_NBD, *value.GAMMA_GAMMA), (*OFTEN, *MUCH), strict=True))
     held = 0
     for seed in range(10):
