@@ -111,8 +111,9 @@ class Warehouse:
             if self._manifest is None:
                 self._manifest = self._dbt("parse").result
             os.environ.update({"RAW_DATA": str(folder), **(environment or {})})
-            what = ["--select", *select] if select else ["--resource-type", "seed"]
-            ran = self._dbt("build", "--resource-type", "model", "--exclude", "raw_*", *what)
+            what = ["--select", *select] if select else []
+            kinds = ["--resource-type", "model", "--resource-type", "seed"]
+            ran = self._dbt("build", *kinds, "--exclude", "raw_*", *what)
         finally:
             os.chdir(here)
             os.environ.clear()
