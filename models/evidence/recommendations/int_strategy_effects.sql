@@ -19,7 +19,7 @@ measured as (
         coalesce(effects.pooled_effect_low, effects.itt_effect_low) as expected_effect_low,
         coalesce(effects.pooled_effect_high, effects.itt_effect_high) as expected_effect_high,
         row_number() over (
-            partition by strategies.strategy_id order by effects.starts_on desc, effects.campaign_id
+            partition by strategies.strategy_id order by effects.starts_on desc, effects.campaign_id asc
         ) as place
     from {{ ref('int_strategies') }} as strategies
     inner join effects
