@@ -977,6 +977,16 @@ def mart_names(path: Path) -> list[str]:
         ]
 
 
+def is_end(column: str, found: object, expected: object) -> bool:
+    """Equal ends of an interval: where nothing varies, all of its width is rounding."""
+    return (
+        column.endswith(("_low", "_high"))
+        and isinstance(found, float)
+        and isinstance(expected, float)
+        and math.isclose(found, expected, rel_tol=1e-7)
+    )
+
+
 def test_second_build_on_one_thread_gives_the_same_marts(
     demo_build: Build, build_demo: Callable[..., Build]
 ) -> None:
@@ -998,7 +1008,7 @@ def test_second_build_on_one_thread_gives_the_same_marts(
             (name, column, left, right)
             for column in first
             for left, right in zip(first[column], second[column], strict=True)
-            if not (left is right is None or is_same(right, left))
+            if not (left is right is None or is_same(right, left) or is_end(column, right, left))
         ]
         assert not wrong, wrong[:5]
 
