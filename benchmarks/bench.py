@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
@@ -38,12 +39,18 @@ def main() -> int:
     return 0
 
 
-def measured(command: list[str], folder: Path) -> tuple[float, int, int]:
-    """Wall seconds, peak resident bytes of the process tree (sampled), and exit code."""
+def measured(
+    command: list[str], folder: Path, source: Mapping[str, str] | None = None
+) -> tuple[float, int, int]:
+    """Wall seconds, peak resident bytes of the process tree (sampled), and exit code.
+
+    `source` holds the variables of the raw data that the command is to load; the demo without it.
+    """
     environment = {**os.environ, "PATH": f"{folder}/.venv/bin{os.pathsep}{os.environ['PATH']}"}
     # The caller's own sources, folders and virtual environment are not what is measured.
-    for name in ("RAW_DATA", "AS_OF", "PUBLISHED", "VIRTUAL_ENV", "MAKEFLAGS", "MAKELEVEL"):
+    for name in ("RAW_DATA", "RAW_FORMAT", "AS_OF", "PUBLISHED", "VIRTUAL_ENV", "MAKEFLAGS", "MAKELEVEL"):
         environment.pop(name, None)
+    environment |= source or {}
     started = time.monotonic()
     process = psutil.Popen(
         command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
