@@ -1,16 +1,7 @@
 {{ config(schema='intermediate') }}
 
-with numbered as (
-    select
-        customer_id,
-        row_number() over (order by md5(customer_id), customer_id) as draw_number
-    from {{ ref('stg_customers') }}
-),
-
--- Permuting more customers tells nothing more about chance.
-sampled as (
-    select customer_id from numbered
-    where draw_number <= {{ var('noise_customer_limit') }}
+with customers as (
+    select distinct entity_id from {{ ref('int_noise_members') }}
 ),
 
 products as (
@@ -20,7 +11,7 @@ products as (
 engagement as (
     select engagement.*
     from {{ ref('int_customer_engagement') }} as engagement
-    inner join sampled on engagement.customer_id = sampled.customer_id
+    inner join customers on engagement.customer_id = customers.entity_id
 ),
 
 overall as (
@@ -44,24 +35,23 @@ conversions as (
 
 channels as (
     select
-        engagement.customer_id as entity_id,
-        'ctr ' || engagement.channel as outcome,
-        {{ ratio('engagement.click_count', 'engagement.impression_count') }} as outcome_value,
+        entity_id,
+        'ctr ' || channel as outcome,
+        {{ ratio('click_count', 'impression_count') }} as outcome_value,
         false as is_binary
-    from {{ ref('int_customer_channel_engagement') }} as engagement
-    inner join sampled on engagement.customer_id = sampled.customer_id
+    from {{ ref('int_noise_channel_outcomes') }}
 ),
 
 purchases as (
     select
-        customers.customer_id as entity_id,
+        customers.entity_id,
         'bought ' || products.product as outcome,
         case when holdings.is_bought_in_window then 1e0 else 0e0 end as outcome_value,
         true as is_binary
-    from sampled as customers
+    from customers
     cross join products
     left join {{ ref('int_customer_products') }} as holdings
-        on customers.customer_id = holdings.customer_id and products.product = holdings.product
+        on customers.entity_id = holdings.customer_id and products.product = holdings.product
 ),
 
 final as (

@@ -35,6 +35,7 @@ ordered as (
         campaign_days.last_on,
         sum(days.impressions) over spell - days.impressions as prior_impressions,
         sum(days.clicks) over spell - days.clicks as prior_clicks,
+        first_value(days.occurred_on) over spell as spell_starts_on,
         lead(days.occurred_on) over spell as next_on
     from days
     inner join campaign_days
@@ -48,6 +49,7 @@ final as (
         channel,
         customer_id,
         occurred_on,
+        spell_starts_on,
         impressions,
         clicks,
         cast(prior_impressions as bigint) as prior_impressions,
