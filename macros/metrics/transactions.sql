@@ -66,10 +66,10 @@
 {%- endmacro %}
 
 
-{% macro comparison_columns(relation) -%}
+{% macro comparison_columns(relation, figures) -%}
     {#- What a segment is told against the rest and in order, of every figure of segment_transactions. -#}
     {%- for metric in var('metrics') if metric.mart == 'segment_transactions' %}
-        {%- for figure in ['difference', 'difference_low', 'difference_high', 'rank'] %}
+        {%- for figure in figures %}
         {{ relation }}.{{ metric.metric }}_{{ figure }},
         {%- endfor %}
         coalesce({{ relation }}.is_{{ metric.metric }}_rank_certain, false) as is_{{ metric.metric }}_rank_certain{{ ',' if not loop.last }}

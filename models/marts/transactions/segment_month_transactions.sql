@@ -18,7 +18,8 @@ summed as (
         transactions.amount_per_transaction_median,
         transactions.amount_per_transaction_p25,
         transactions.amount_per_transaction_p75,
-        {{ comparison_columns('comparisons') }}
+        {{ comparison_columns(
+            'comparisons', ['difference', 'difference_low', 'difference_high', 'p', 'adjusted_p', 'family', 'method', 'rank']) }}
     from customers
     inner join {{ ref('segments') }} as segments
         on customers.segmentation = segments.segmentation and customers.segment_id = segments.segment_id
