@@ -977,8 +977,8 @@ def test_segment_month_transactions(
         assert set(found[f"{name}_method"]) == {f"{method}, skewness removed"}
         both = found[[f"{name}_p", f"{name}_adjusted_p"]].dropna(how="all")
         assert len(shown) < len(both) < len(found), "no month is too small, or all are"
-        together = stats.false_discovery_control(both[f"{name}_p"])
-        assert both[f"{name}_adjusted_p"].to_numpy() == pytest.approx(together, rel=1e-9, abs=0)
+        together = stats.false_discovery_control(both[f"{name}_p"].astype(float))
+        assert both[f"{name}_adjusted_p"].tolist() == pytest.approx(together, rel=1e-9, abs=0)
     sizes = found[found["transaction_type"] == "deposit"].groupby("month_starts_on")[
         "customer_count"
     ]
