@@ -35,11 +35,25 @@ summed as (
             and comparisons.month_starts_on is null
 ),
 
+moments as (
+    select
+        segmentation,
+        segment_id,
+        transaction_type,
+        {{ transaction_moments() }}
+    from summed
+),
+
 final as (
     select
-        *,
+        summed.*,
         {{ transaction_figures() }}
     from summed
+    inner join moments
+        on
+            summed.segmentation = moments.segmentation
+            and summed.segment_id = moments.segment_id
+            and summed.transaction_type = moments.transaction_type
 )
 
 select * from final
