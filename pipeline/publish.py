@@ -383,7 +383,7 @@ def _write_all(build: duckdb.DuckDBPyConnection, work: Path) -> None:
 def _write_page(work: Path, settings: Settings) -> None:
     """Write "How to read a verdict" from the file that will be published."""
     with duckdb.connect(str(work / WAREHOUSE), read_only=True) as warehouse:
-        page = verdict_page.how_to_read(warehouse, settings.currency())
+        page = verdict_page.how_to_read(warehouse, verdict_page.Wording.of(settings))
     verdict_page.write(work / verdict_page.PAGE_NAME, page)
 
 

@@ -66,7 +66,7 @@ def _built(source: str, path: Path, settings: Settings) -> str:
         raise UserError(f"The build of {source} failed, so {PAGE} stays as it is.")
     build = Settings.from_environment(environment, settings.root).build_file
     with duckdb.connect(str(build), read_only=True) as warehouse:
-        return verdict_page.study(warehouse, settings.currency())
+        return verdict_page.study(warehouse, verdict_page.Wording.of(settings))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,12 @@ EXPLANATION = (
     "under its source, gets no verdict, and supports nothing.",
     "Read it as an idea for a test.",
 )
+# Of a segmentation, whether no structure was found in it; unknown of labels handed in.
+STRUCTURE = {
+    False: "**yes**.",
+    True: "**none that chance would not make**, so read everything below about them as noise.",
+    None: "**not known**; groups handed in as labels are not checked.",
+}
 STATUSES = {
     "backed": ("Backed", "Every sentence it rests on holds.", "Do it, and watch the figure."),
     "do_not": (
@@ -82,6 +89,28 @@ STATUSES = {
         "Try it on one of two equal groups drawn by lot, and compare the figure.",
     ),
 }
+
+
+@dataclass(frozen=True)
+class Wording:
+    """How figures are written, from dbt_project.yml.
+
+    Amounts are in `currency`. `differences` are the figures (mart, metric) that say by themselves
+    how far things are apart: of shares these are percentage points, not per cent.
+    """
+
+    currency: str
+    differences: frozenset[tuple[str, str]] = frozenset()
+
+    @classmethod
+    def of(cls, settings: Settings) -> Wording:
+        """The wording of a project."""
+        figures: Any = settings.variable("evidence_figures") or ()
+        return cls(
+            settings.currency(),
+            frozenset((one["mart"], one["metric"]) for one in figures if one.get("is_difference")),
+        )
+
 
 # Backslashes keep these from meaning anything in Markdown; & and < would be HTML.
 _MEANS_SOMETHING = re.compile(r"[\\`*\[\]|~#$@>]|(?<![^\W_])_|_(?![^\W_])")
@@ -102,7 +131,7 @@ def main() -> None:
         )
     path = settings.root / "docs" / PAGE_NAME
     with duckdb.connect(str(settings.build_file), read_only=True) as warehouse:
-        write(path, how_to_read(warehouse, settings.currency()))
+        write(path, how_to_read(warehouse, Wording.of(settings)))
     print(settings.shown(path))
 
 
@@ -120,7 +149,7 @@ def write(path: Path, text: str) -> None:
 # --- the page ---
 
 
-def how_to_read(warehouse: duckdb.DuckDBPyConnection, currency: str) -> str:
+def how_to_read(warehouse: duckdb.DuckDBPyConnection, wording: Wording) -> str:
     """The page, in Markdown, with the first claim of each verdict as its example.
 
     `warehouse` has a build or its published copy open; claims are taken in the order of their ids.
@@ -143,6 +172,8 @@ def how_to_read(warehouse: duckdb.DuckDBPyConnection, currency: str) -> str:
         f"The build wrote this page from its own rows (source {escaped(source)}, as of {as_of}); "
         "do not edit it.",
         "",
+        *structure(warehouse),
+        "",
         *_table(
             ("verdict", "use it", "what to do"),
             ((label, use_it(kind), action) for kind, (label, _, action) in VERDICTS.items()),
@@ -151,7 +182,7 @@ def how_to_read(warehouse: duckdb.DuckDBPyConnection, currency: str) -> str:
     for kind, words in [*VERDICTS.items(), (None, EXPLANATION)]:
         label, meaning, action = words
         lines += ["", f"## {label}", "", f"{meaning} **{action}**", ""]
-        lines += _claim(examples.get(kind), label, currency)
+        lines += _claim(examples.get(kind), label, wording)
     lines += [
         "",
         "## From verdicts to recommendations",
@@ -163,11 +194,31 @@ def how_to_read(warehouse: duckdb.DuckDBPyConnection, currency: str) -> str:
     said = {claim["claim_id"]: claim for claim in claims}
     for status, (label, meaning, action) in STATUSES.items():
         lines += ["", f"### {label}", "", f"{meaning} **{action}**", ""]
-        lines += _strategy(first.get(status), label, said, currency)
+        lines += _strategy(first.get(status), label, said, wording)
     return "\n".join(lines) + "\n"
 
 
-def _claim(claim: Row | None, label: str, currency: str) -> list[str]:
+def structure(warehouse: duckdb.DuckDBPyConnection) -> list[str]:
+    """Whether the groups are any, which comes before whatever is said of them; one line each."""
+    checks = _rows(
+        warehouse,
+        """
+        select distinct segments.segmentation, checks.no_structure_found, checks.reason
+        from marts.segments as segments
+        left join evidence.segmentation_noise_check as checks using (fit_id)
+        order by segments.segmentation
+        """,
+    )
+    lines = ["First of all, are there groups to speak of?", ""]
+    for check in checks:
+        name = escaped(str(check["segmentation"]).replace("_", " "))
+        lines.append(f"- {name}: {STRUCTURE[check['no_structure_found']]}")
+        if check["reason"] is not None:
+            lines[-1] += f" {escaped(check['reason'])}"
+    return lines
+
+
+def _claim(claim: Row | None, label: str, wording: Wording) -> list[str]:
     """One claim as a quotation and a list, or a sentence where there is none to show."""
     if claim is None:
         return [f"No sentence of this build came out as *{label}*."]
@@ -176,7 +227,7 @@ def _claim(claim: Row | None, label: str, currency: str) -> list[str]:
         lines += [
             f"- Verdict: **{escaped(claim['verdict_label'])}**; use it: "
             f"**{escaped(claim['use_it'])}**{_comes_out(claim['figure_reproduces'])}",
-            f"- Found: {found(claim, currency)}",
+            f"- Found: {found(claim, wording)}",
         ]
     if claim["read_as"]:
         lines.append(f"- Read as: {escaped(claim['read_as'])}")
@@ -190,7 +241,7 @@ def _comes_out(figure_reproduces: bool | None) -> str:
 
 
 def _strategy(
-    strategy: Row | None, label: str, said: Mapping[str, Row], currency: str
+    strategy: Row | None, label: str, said: Mapping[str, Row], wording: Wording
 ) -> list[str]:
     if strategy is None:
         return [f"No strategy of this build came out as *{label}*."]
@@ -205,9 +256,9 @@ def _strategy(
         claim = said[claim_id]
         verdict = claim["verdict_label"] or EXPLANATION[0]
         lines.append(f"    - {escaped(claim['sentence'])} (**{escaped(verdict)}**)")
-    if watch := watched(strategy, currency):
+    if watch := watched(strategy, wording):
         lines.append(f"- Watch: {watch}")
-    if test := size_of_test(strategy, currency):
+    if test := size_of_test(strategy, wording):
         lines.append(f"- Test: {test}")
     return lines
 
@@ -222,7 +273,7 @@ def use_it(verdict: str) -> str:
 # --- the studies ---
 
 
-def study(build: duckdb.DuckDBPyConnection, currency: str) -> str:
+def study(build: duckdb.DuckDBPyConnection, wording: Wording) -> str:
     """What one study says and what came of it, in Markdown, from the file of its build."""
     claims = _rows(build, "from evidence.claim_verdicts order by claim_id")
     strategies = _rows(build, "from evidence.recommendations order by strategy_id")
@@ -251,6 +302,8 @@ def study(build: duckdb.DuckDBPyConnection, currency: str) -> str:
         "",
         f"{customers:,} customers, {len(claims)} sentences. {verdicts}.",
         "",
+        *structure(build),
+        "",
         "### What it says",
         "",
         *_table(
@@ -261,7 +314,7 @@ def study(build: duckdb.DuckDBPyConnection, currency: str) -> str:
                     escaped(claim["read_as"] or ""),
                     escaped(claim["verdict_label"] or EXPLANATION[0]),
                     escaped(claim["use_it"] or ""),
-                    found(claim, currency) if claim["verdict"] else "",
+                    found(claim, wording) if claim["verdict"] else "",
                     escaped(claim["reason"]),
                 )
                 for claim in claims
@@ -277,8 +330,8 @@ def study(build: duckdb.DuckDBPyConnection, currency: str) -> str:
                     escaped(strategy["strategy"]),
                     STATUSES[strategy["status"]][0],
                     escaped(strategy["reason"]),
-                    watched(strategy, currency),
-                    size_of_test(strategy, currency),
+                    watched(strategy, wording),
+                    size_of_test(strategy, wording),
                 )
                 for strategy in strategies
             ),
@@ -300,23 +353,25 @@ def study(build: duckdb.DuckDBPyConnection, currency: str) -> str:
 # --- figures in words ---
 
 
-def found(claim: Row, currency: str) -> str:
+def found(claim: Row, wording: Wording) -> str:
     """The number that was judged with its range and customers, and the two behind a gap."""
     estimate, figure, unit = claim["estimate"], claim["figure_found"], claim["unit"]
+    if unit == "share" and (claim["mart"], claim["metric"]) in wording.differences:
+        unit = "points"
     if estimate is None:
-        return "no figure" if figure is None else _number(figure, unit, currency)
+        return "no figure" if figure is None else _number(figure, unit, wording)
     is_gap = figure is not None and abs(figure - estimate) > 1e-9 * (1 + abs(figure))
     gap_unit = "points" if is_gap and unit == "share" else unit
-    text = _with_range(estimate, claim["estimate_low"], claim["estimate_high"], gap_unit, currency)
+    text = _with_range(estimate, claim["estimate_low"], claim["estimate_high"], gap_unit, wording)
     if claim["customer_count"] is not None:
         text += f", {claim['customer_count']:,} customers"
     if not is_gap:
         return text
-    sides = [_number(value, unit, currency) for value in (figure, figure - estimate)]
+    sides = [_number(value, unit, wording) for value in (figure, figure - estimate)]
     return f"{sides[0]} against {sides[1]}, a gap of {text}"
 
 
-def watched(strategy: Row, currency: str) -> str:
+def watched(strategy: Row, wording: Wording) -> str:
     """The figure to watch, where it is now and where it is to go; nothing for what is not done."""
     if strategy["status"] == "do_not":
         return ""
@@ -326,44 +381,51 @@ def watched(strategy: Row, currency: str) -> str:
     if strategy["baseline"] is None:
         return name
     baseline, unit = strategy["baseline"], strategy["unit"]
-    now = _with_range(baseline, strategy["baseline_low"], strategy["baseline_high"], unit, currency)
+    now = _with_range(baseline, strategy["baseline_low"], strategy["baseline_high"], unit, wording)
     return (
         f"{name}: now {now}, {strategy['customer_count']:,} customers; "
-        f"aim at {_number(strategy['target'], unit, currency)}"
+        f"aim at {_number(strategy['target'], unit, wording)}"
     )
 
 
-def size_of_test(strategy: Row, currency: str) -> str:
+def size_of_test(strategy: Row, wording: Wording) -> str:
     """How large the two groups of a test are to be, and whether there are as many customers."""
     per_arm = strategy["customers_per_arm"]
     if per_arm is None:
         return ""
     unit = "points" if strategy["unit"] == "share" else strategy["unit"]
-    change = _number(strategy["smallest_difference"], unit, currency)
+    change = _number(strategy["smallest_difference"], unit, wording)
     enough = "there are enough" if strategy["is_test_possible"] else "there are too few today"
     return f"{per_arm:,} customers in each group would show a change of {change}; {enough}"
 
 
 def _with_range(
-    estimate: float, low: float | None, high: float | None, unit: str, currency: str
+    estimate: float, low: float | None, high: float | None, unit: str, wording: Wording
 ) -> str:
-    text = _number(estimate, unit, currency)
     if low is None or high is None:
-        return text
-    return f"{text} ({_digits(low, unit)} to {_digits(high, unit)})"
+        return _number(estimate, unit, wording)
+    # A number of impressions is whole with all its range; a mean is so at most by chance.
+    number, *ends = _digits([estimate, low, high], unit)
+    return f"{number}{_measure(unit, wording)} ({ends[0]} to {ends[1]})"
 
 
-def _number(value: float, unit: str, currency: str) -> str:
+def _number(value: float, unit: str, wording: Wording) -> str:
     """A number as people write it, with what it is in; `points` are those of a percentage."""
-    measures = {"share": " %", "points": " points", "amount": f" {currency}".rstrip()}
-    return _digits(value, unit) + measures.get(unit, "")
+    return _digits([value], unit)[0] + _measure(unit, wording)
 
 
-def _digits(value: float, unit: str) -> str:
+def _measure(unit: str, wording: Wording) -> str:
+    measures = {"share": " %", "points": " points", "amount": f" {wording.currency}".rstrip()}
+    return measures.get(unit, "")
+
+
+def _digits(values: Sequence[float], unit: str) -> list[str]:
     # Adding zero takes the sign off a zero that rounding made.
     if unit in ("share", "points"):
-        return f"{round(100 * value, 1) + 0.0:.1f}"
-    return f"{round(value):,}" if unit == "amount" else f"{round(value, 2) + 0.0:,.2f}"
+        return [f"{round(100 * value, 1) + 0.0:.1f}" for value in values]
+    if unit == "amount" or all(float(value).is_integer() for value in values):
+        return [f"{round(value):,}" for value in values]
+    return [f"{round(value, 2) + 0.0:,.2f}" for value in values]
 
 
 # --- Markdown ---

@@ -51,7 +51,8 @@ def channel_order_agreement(
 
     Returns:
         One row per segmentation, columns CHANNEL_ORDER_AGREEMENTS; figures are NaN where fewer
-        than two segments or channels have clicks in every cell.
+        than two segments or channels have clicks in every cell. A segmentation is a family, so
+        that another one changes no adjusted_p.
     """
     rows = [
         _agreement(
@@ -61,7 +62,7 @@ def channel_order_agreement(
             rng=np.random.default_rng(random_seed),
             confidence_level=confidence_level,
         )
-        | {"segmentation": segmentation}
+        | {"segmentation": segmentation, "family": f"{segmentation}: channel_order_agreement"}
         for segmentation, own in sums.groupby("segmentation", sort=True)
     ]
     return conform(pd.DataFrame(rows), CHANNEL_ORDER_AGREEMENTS)
@@ -101,10 +102,13 @@ def _agreement(
     agreement = float(_rank_agreement(log_ctr[None])[0])
     low, high = np.quantile(_rank_agreement(drawn), [tail, 1 - tail])
     reversal = _largest_reversal(log_ctr, covariance, float(norm.ppf(1 - tail)))
+    p = float(chi2.sf(statistic, freedom))
     return row | {
         "interaction_statistic": statistic,
         "interaction_freedom": freedom,
-        "p": float(chi2.sf(statistic, freedom)),
+        "p": p,
+        # The only test of its family, so there is nothing to adjust for.
+        "adjusted_p": p,
         "rank_agreement": agreement,
         "rank_agreement_low": min(float(low), agreement),
         "rank_agreement_high": max(float(high), agreement),

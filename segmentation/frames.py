@@ -52,8 +52,10 @@ OUTCOME_NOISE_CHECKS: Mapping[str, str] = {
     "permutation_count": "int64",
     "permuted_mean": "float64",
     "permuted_95th_percentile": "float64",
-    "p_value": "float64",
-    "adjusted_p_value": "float64",
+    "p": "float64",
+    "adjusted_p": "float64",
+    "family": "str",
+    "method": "str",
     "explains_more_than_chance": "bool",
 }
 
@@ -66,6 +68,13 @@ VARIATION_SHARES: Mapping[str, str] = {
     "share": "float64",
     "share_low": "float64",
     "share_high": "float64",
+    "customers_less_channels": "float64",
+    "customers_less_channels_low": "float64",
+    "customers_less_channels_high": "float64",
+    "p": "float64",
+    "adjusted_p": "float64",
+    "family": "str",
+    "method": "str",
 }
 
 CHANNEL_ORDER_AGREEMENTS: Mapping[str, str] = {
@@ -76,6 +85,8 @@ CHANNEL_ORDER_AGREEMENTS: Mapping[str, str] = {
     "interaction_statistic": "float64",
     "interaction_freedom": "Int64",
     "p": "float64",
+    "adjusted_p": "float64",
+    "family": "str",
     "rank_agreement": "float64",
     "rank_agreement_low": "float64",
     "rank_agreement_high": "float64",

@@ -46,7 +46,8 @@ def name_segments(
         minimum_match: the smallest similarity at which a persona counts, above 0 and at most 1.
             A persona with one feature is similar by 1 or -1 to every segment: it should name
             several.
-        feature_labels: feature to the words used in names; the feature's own name otherwise.
+        feature_labels: feature to the words used in names; the feature's own name otherwise,
+            without what a specification puts before it (attribute:, holds:).
         grain: segmentation to what it groups, in the singular, such as 'card_account'; 'customer'
             otherwise.
 
@@ -91,7 +92,7 @@ def _name_fit(
         ]
 
     matches = match_personas(centres, features, known_personas, minimum_match)
-    labels = [feature_labels.get(feature, feature.replace("_", " ")) for feature in features]
+    labels = _labels(features, feature_labels)
     differences = [_differences(labels, centre) for centre in centres]
     taken = {known_personas[position].name for position, _ in matches.values()}
     unmatched = [row for row in range(len(segment_ids)) if row not in matches]
@@ -123,6 +124,21 @@ def _centres(segmentation: str, fit: pd.DataFrame) -> tuple[list[str], list[int]
     if table.isna().any(axis=None):
         raise ValueError(f"Segmentation '{segmentation}' lacks the centre of a feature.")
     return features, [int(segment) for segment in table.index], table.to_numpy(dtype="float64")
+
+
+def _labels(features: Sequence[str], known: Mapping[str, str]) -> list[str]:
+    """Return the words for each feature; `attribute:` and `holds:` say where it is from.
+
+    They are left out unless two features would then have the same words.
+    """
+    plain = [
+        known.get(feature, feature.split(":", 1)[-1].replace("_", " ")) for feature in features
+    ]
+    uses = Counter(plain)
+    return [
+        label if uses[label] == 1 else known.get(feature, feature.replace("_", " "))
+        for feature, label in zip(features, plain, strict=True)
+    ]
 
 
 def _differences(labels: Sequence[str], centre: Floats) -> Differences:

@@ -21,6 +21,22 @@
 {%- endmacro %}
 
 
+{% macro unskewed_difference_p() -%}
+    {#- The same for the columns that cell_difference makes, with their skewness removed. -#}
+    {{ two_sided_p(skewness_removed('difference', 'standard_error', 'third_cumulant', 'error_covariance')) }}
+{%- endmacro %}
+
+
+{% macro difference_method() -%}
+    {#- How the difference of two cells was judged, in words, by their kind. -#}
+    case kind
+        when 'proportion' then 'Newcombe interval, pooled score test'
+        when 'mean' then 'Welch, skewness removed'
+        else 'delta method over customers, skewness removed'
+    end
+{%- endmacro %}
+
+
 {% macro newcombe_low(estimate_a, low_a, high_a, estimate_b, low_b, high_b) -%}
     {#- Interval of a difference of two proportions from their Wilson intervals. Source: Newcombe, Interval
         Estimation for the Difference Between Independent Proportions, Statistics in Medicine 17, 1998, method 10. -#}

@@ -50,26 +50,38 @@
 {%- endmacro %}
 
 
-{% macro transaction_figures() -%}
-    {{ mean_with_interval('transactions_per_customer', 'customer_count', 'transaction_count', 'counts_squared', 'counts_cubed') }},
+{% macro transaction_moments() -%}
+    {#- What the intervals are made from, as columns of a step of its own: written out in place, each would be repeated
+        dozens of times. -#}
+    {{ mean_moments('transactions_per_customer', 'customer_count', 'transaction_count', 'counts_squared', 'counts_cubed') }},
         {% for name, customers in {'customer': 'customer_count', 'active_customer': 'active_customer_count'}.items() -%}
-        {{ mean_with_interval('amount_per_' ~ name, customers, 'total_amount', 'amounts_squared', 'amounts_cubed') }},
-        {{ coefficient_of_variation(customers, 'total_amount', 'amounts_squared') }} as amount_per_{{ name }}_cv,
+        {{ mean_moments('amount_per_' ~ name, customers, 'total_amount', 'amounts_squared', 'amounts_cubed') }},
         {% endfor -%}
-        {{ ratio_with_interval(
+        {{ ratio_moments(
             'amount_per_transaction', 'customer_count', 'total_amount', 'transaction_count',
             'amounts_squared', 'counts_squared', 'amounts_times_counts',
-            'amounts_cubed', 'amounts_squared_times_counts', 'amounts_times_counts_squared', 'counts_cubed') }},
+            'amounts_cubed', 'amounts_squared_times_counts', 'amounts_times_counts_squared', 'counts_cubed') }}
+{%- endmacro %}
+
+
+{% macro transaction_figures() -%}
+    {#- From the sums and, beside them, the columns of transaction_moments. -#}
+    {{ interval_of_moments('transactions_per_customer', 0) }},
+        {% for name, customers in {'customer': 'customer_count', 'active_customer': 'active_customer_count'}.items() -%}
+        {{ interval_of_moments('amount_per_' ~ name, 0) }},
+        {{ coefficient_of_variation(customers, 'total_amount', 'amounts_squared') }} as amount_per_{{ name }}_cv,
+        {% endfor -%}
+        {{ interval_of_moments('amount_per_transaction', 0) }},
         {{ coefficient_of_variation('transaction_count', 'total_amount', 'transaction_amounts_squared') }}
             as amount_per_transaction_cv,
         {{ is_small_cell('customer_count', 'active_customer_count') }} as is_small_cell
 {%- endmacro %}
 
 
-{% macro comparison_columns(relation) -%}
+{% macro comparison_columns(relation, figures) -%}
     {#- What a segment is told against the rest and in order, of every figure of segment_transactions. -#}
     {%- for metric in var('metrics') if metric.mart == 'segment_transactions' %}
-        {%- for figure in ['difference', 'difference_low', 'difference_high', 'rank'] %}
+        {%- for figure in figures %}
         {{ relation }}.{{ metric.metric }}_{{ figure }},
         {%- endfor %}
         coalesce({{ relation }}.is_{{ metric.metric }}_rank_certain, false) as is_{{ metric.metric }}_rank_certain{{ ',' if not loop.last }}

@@ -59,13 +59,9 @@ tested as (
         case
             when is_small_cell then null
             when kind = 'proportion' then proportions_p
-            else {{ two_sided_p(skewness_removed('difference', 'standard_error', 'third_cumulant', 'error_covariance')) }}
+            else {{ unskewed_difference_p() }}
         end as p,
-        case kind
-            when 'proportion' then 'Newcombe interval, pooled score test'
-            when 'mean' then 'Welch, skewness removed'
-            else 'delta method over customers, skewness removed'
-        end as method,
+        {{ difference_method() }} as method,
         segmentation || ': ' || mart || '.' || metric as family
     from compared
 ),

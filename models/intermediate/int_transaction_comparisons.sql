@@ -9,7 +9,7 @@ final as (
         transaction_type,
         month_starts_on,
         {% for metric in var('metrics') if metric.mart == 'segment_transactions' -%}
-        {% for figure in ['difference', 'difference_low', 'difference_high'] -%}
+        {% for figure in ['difference', 'difference_low', 'difference_high', 'p', 'adjusted_p', 'family', 'method'] -%}
         max(case when metric = '{{ metric.metric }}' and compared_with = 'rest' then {{ figure }} end)
             as {{ metric.metric }}_{{ figure }},
         {% endfor -%}

@@ -27,6 +27,7 @@ compared as (
         segments.transaction_type,
         segments.month_starts_on,
         segments.metric,
+        segments.kind,
         segments.metric_rank,
         case others.group_type when 'rest' then 'rest' else 'neighbour' end as compared_with,
         segments.is_small_cell or others.is_small_cell as is_small_cell,
@@ -46,6 +47,22 @@ compared as (
         or others.group_type = 'segment' and others.metric_rank = segments.neighbour_rank
 ),
 
+-- Differences of the whole window have their p in segment_differences, among all comparisons of their figure.
+tested as (
+    select
+        *,
+        case
+            when compared_with = 'rest' and month_starts_on is not null and not is_small_cell
+                then {{ unskewed_difference_p() }}
+        end as p,
+        segmentation || ': segment_month_transactions.' || metric as family
+    from compared
+),
+
+adjusted as (
+    {{ adjusted_p('p', 'family', 'tested') }}
+),
+
 final as (
     select
         segmentation,
@@ -58,8 +75,12 @@ final as (
         is_small_cell,
         difference,
         {{ skewed_low('difference', 'standard_error', 'third_cumulant', 'error_covariance') }} as difference_low,
-        {{ skewed_high('difference', 'standard_error', 'third_cumulant', 'error_covariance') }} as difference_high
-    from compared
+        {{ skewed_high('difference', 'standard_error', 'third_cumulant', 'error_covariance') }} as difference_high,
+        p,
+        adjusted_p,
+        family,
+        {{ difference_method() }} as method
+    from adjusted
 )
 
 select * from final

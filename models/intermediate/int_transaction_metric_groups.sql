@@ -39,6 +39,7 @@ final as (
         transaction_type,
         month_starts_on,
         metric,
+        kind,
         group_type,
         estimate,
         standard_error,

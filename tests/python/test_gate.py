@@ -30,7 +30,10 @@ ALSO_HANDED_OUT = {
     "customers.customer_value",
     "evidence.channel_order_agreement",
     "evidence.engagement_factors",
+    "evidence.segment_outcome_noise_check",
+    "evidence.segmentation_noise_check",
     "evidence.segmentation_value",
+    "evidence.variation_shares",
 }
 IN_95 = ", in at least 95 % of the rows"
 
@@ -49,6 +52,15 @@ TRANSACTIONS = """
     20.0::double as amount_per_customer_p25, 40.0::double as amount_per_customer_median,
     70.0::double as amount_per_customer_p75, true as is_small_cell
 """
+TESTED = ", ".join(
+    f"0.01::double as {name}_p, 0.02::double as {name}_adjusted_p"
+    for name in (
+        "transactions_per_customer",
+        "amount_per_customer",
+        "amount_per_active_customer",
+        "amount_per_transaction",
+    )
+)
 CAMPAIGN = f"""
     100 as assigned_customer_count, {ENGAGEMENT}, 20 as engaged_customer_count,
     200::decimal(38, 2) as revenue_amount, 50::decimal(38, 2) as cost_amount, 4.0::double as roas,
@@ -61,7 +73,8 @@ select 'build-1' as build_id, true as is_complete, true as is_green, null::varch
 
 create table marts.segments as
 select 'behaviour' as segmentation, segment_id, 'Segment ' || segment_id as segment_name,
-    25 as entity_count, 0.25::double as segment_share
+    25 as entity_count, 0.25::double as segment_share, 'fit' as fit_id,
+    false as no_structure_found
 from range(1, 5) as segments (segment_id);
 create view numbered as select segmentation, segment_id, segment_name from marts.segments;
 create table customers.segment_members as
@@ -94,7 +107,8 @@ select * exclude (product) from marts.segment_product_ownership;
 create table marts.segment_transactions as
 select *, 'deposit' as transaction_type, {TRANSACTIONS} from numbered;
 create table marts.segment_month_transactions as
-select *, 'deposit' as transaction_type, date '2026-01-01' as month_starts_on, {TRANSACTIONS}
+select *, 'deposit' as transaction_type, date '2026-01-01' as month_starts_on, {TRANSACTIONS},
+    {TESTED}
 from numbered;
 create table marts.segment_digital_usage as
 select *, 'mobile_app' as touchpoint, 100 as customer_count, 70 as user_count,
@@ -161,10 +175,26 @@ select segmentation, segment_id, 'count_total_rank_correlation' as metric,
     0.01::double as p, 0.02::double as adjusted_p, false as is_small_cell
 from numbered;
 create table evidence.channel_order_agreement as
-select 'behaviour' as segmentation, 0.3::double as p,
+select 'behaviour' as segmentation, 0.3::double as p, 0.3::double as adjusted_p,
     0.9::double as rank_agreement, 0.7::double as rank_agreement_low,
     1.0::double as rank_agreement_high, 0.0::double as largest_reversal,
     0.0::double as largest_reversal_low, 0.01::double as largest_reversal_high;
+create table evidence.segmentation_noise_check as
+select 'fit' as fit_id, 'behaviour' as segmentation, 0.9::double as agreement,
+    0.8::double as minimum_agreement, 1.0::double as silhouette_beaten_share,
+    false as no_structure_found, 'The groups are clear.' as reason;
+create table evidence.segment_outcome_noise_check as
+select 'behaviour' as segmentation, 'ctr' as outcome, 0.1::double as effect,
+    0.05::double as effect_low, 0.2::double as effect_high, 0.01::double as p,
+    0.02::double as adjusted_p, true as explains_more_than_chance;
+create table evidence.variation_shares as
+select 'behaviour' as segmentation, component, share::double as share, 0.0::double as share_low,
+    1.0::double as share_high, 0.3::double as customers_less_channels,
+    0.1::double as customers_less_channels_low, 0.5::double as customers_less_channels_high,
+    0.01::double as p, 0.01::double as adjusted_p
+from (values
+    ('segment', 0.1), ('customer_within_segment', 0.3), ('channel', 0.1), ('residual', 0.5)
+) as shares (component, share);
 create table evidence.segment_channel_frequency_caps as
 select segmentation, segment_id, false as is_all_customers, 'email' as channel,
     'no_cap' as verdict, null::bigint as cap, null::bigint as cap_low, null::bigint as cap_high,
@@ -193,7 +223,8 @@ select 'engagement: clicked' as model, 'time' as split, 'auc' as metric, 0.6::do
     true as is_better_than_chance;
 create table evidence.claim_verdicts as
 select 'claim ' || segment_id as claim_id, segmentation, segment_id, 'highest' as claim_type,
-    0.02::double as adjusted_p, 'supported' as verdict, 'yes' as use_it, 'It is so.' as reason
+    0.02::double as adjusted_p, 'supported' as verdict, 'yes' as use_it, 'It is so.' as reason,
+    false as no_structure_found
 from numbered;
 create table evidence.recommendations as
 select 'strategy ' || segment_id as strategy_id, segmentation, segment_id,
@@ -203,7 +234,7 @@ select 'strategy ' || segment_id as strategy_id, segmentation, segment_id,
     0.1::double as baseline_low, 0.3::double as baseline_high, 0.1::double as target_change,
     0.22::double as target, null::bigint as customers_per_arm, null::boolean as is_test_possible,
     'randomised' as evidence, 0.03::double as expected_effect, 0.01::double as expected_effect_low,
-    0.05::double as expected_effect_high
+    0.05::double as expected_effect_high, false as no_structure_found
 from numbered;
 create table evidence.campaign_effects as
 select segmentation, segment_id, 'K1' as campaign_id, 'conversion' as outcome,
@@ -440,6 +471,42 @@ FINITE = "every figure is finite, counts and sums are at least 0"
 KNOWN = "every segment is one of marts.segments"
 # Change of the build: (relation, expectation, what its row says).
 VIOLATIONS = {
+    "update evidence.segmentation_noise_check set agreement = 0.7": (
+        "evidence.segmentation_noise_check",
+        "structure is found only where halves agree as asked for",
+        "fit_id: fit, agreement: 0.7, minimum_agreement: 0.8, no_structure_found: False",
+    ),
+    "update evidence.claim_verdicts set no_structure_found = true where segment_id = 2": (
+        "evidence.claim_verdicts",
+        "no_structure_found is that of marts.segments",
+        "claim_id: claim 2, segmentation: behaviour, no_structure_found: True",
+    ),
+    "update evidence.recommendations set no_structure_found = null where segment_id = 3": (
+        "evidence.recommendations",
+        "no_structure_found is that of marts.segments",
+        "strategy_id: strategy 3, segmentation: behaviour, no_structure_found: null",
+    ),
+    "update evidence.segment_outcome_noise_check set adjusted_p = 0.005": (
+        "evidence.segment_outcome_noise_check",
+        "no adjusted p is below its p, and both are from 0 to 1",
+        "segmentation: behaviour, outcome: ctr",
+    ),
+    "update evidence.variation_shares set customers_less_channels = 0.2": (
+        "evidence.variation_shares",
+        "customers_less_channels is what the shares say",
+        "segmentation: behaviour, customers_less_channels: 0.2, of_shares: 0.3",
+    ),
+    "update evidence.channel_order_agreement set adjusted_p = 0.2": (
+        "evidence.channel_order_agreement",
+        "no adjusted p is below its p, and both are from 0 to 1",
+        "segmentation: behaviour, p: 0.3, adjusted_p: 0.2",
+    ),
+    "update marts.segment_month_transactions set amount_per_customer_adjusted_p = null "
+    "where segment_id = 1": (
+        "marts.segment_month_transactions",
+        "no adjusted p is below its p, and both are from 0 to 1",
+        "segment_id: 1",
+    ),
     "update evidence.campaign_effects set effect_status = 'invalid_assignment' "
     "where segment_id = 3": (
         "evidence.campaign_effects",

@@ -862,10 +862,19 @@ def figures_of(counts: np.ndarray, totals: np.ndarray) -> dict[str, tuple[Estima
     return found
 
 
-def compared(transactions: pd.DataFrame, segment_of: pd.Series) -> dict[int, Row]:
+METHODS = {
+    "transactions_per_customer": "Welch",
+    "amount_per_customer": "Welch",
+    "amount_per_active_customer": "Welch",
+    "amount_per_transaction": "delta method over customers",
+}
+
+
+def compared(transactions: pd.DataFrame, segment_of: pd.Series, *, has_p: bool) -> dict[int, Row]:
     """Per segment what the marts say of it against the rest and the next in order.
 
-    `transactions` are those of one cell, `segment_of` its customers' segments.
+    `transactions` are those of one cell, `segment_of` its customers' segments; `has_p` asks for
+    the p of the difference from the rest.
     """
     counts, totals = amounts_of(transactions, segment_of.index)
     segments = sorted(segment_of.unique())
@@ -883,6 +892,9 @@ def compared(transactions: pd.DataFrame, segment_of: pd.Series) -> dict[int, Row
             rows[segment] |= named(
                 f"{name}_difference", against_rest.value, against_rest.interval(LEVEL)
             )
+            if has_p:
+                is_left_out = is_weak or rest[segment][name][1]
+                rows[segment][f"{name}_p"] = None if is_left_out else against_rest.p()
             rows[segment][f"{name}_rank"] = place + 1
             rows[segment][f"is_{name}_rank_certain"] = bool(
                 not is_weak and not other_is_weak and (low > 0 or high < 0)
@@ -903,7 +915,8 @@ def test_segment_transactions(
     frame = frame[frame["transacted_on"] > AS_OF - WINDOW]
     cells = frame.groupby([frame["customer_id"].map(segment_of), "transaction_type"])
     told_apart = {
-        kind: compared(own, segment_of) for kind, own in frame.groupby("transaction_type")
+        kind: compared(own, segment_of, has_p=False)
+        for kind, own in frame.groupby("transaction_type")
     }
     expected = [
         {
@@ -935,7 +948,8 @@ def test_segment_month_transactions(
         denominator = segment_of[segment_of.index.isin([*joined, *own_month["customer_id"]])]
         cells = own_month.groupby([own_month["customer_id"].map(segment_of), "transaction_type"])
         told_apart = {
-            kind: compared(own, denominator) for kind, own in own_month.groupby("transaction_type")
+            kind: compared(own, denominator, has_p=True)
+            for kind, own in own_month.groupby("transaction_type")
         }
         expected += [
             {
@@ -956,7 +970,15 @@ def test_segment_month_transactions(
     ]
     shown = found[found["month_starts_on"].isin({row["month_starts_on"] for row in expected})]
     keys = ["segment_id", "transaction_type", "month_starts_on"]
-    assert_rows(shown, keys, expected, but=NAMES)
+    judged = [f"{name}_{end}" for name in METHODS for end in ("adjusted_p", "family", "method")]
+    assert_rows(shown, keys, expected, but=(*NAMES, *judged))
+    for name, method in METHODS.items():
+        assert set(found[f"{name}_family"]) == {f"behaviour: segment_month_transactions.{name}"}
+        assert set(found[f"{name}_method"]) == {f"{method}, skewness removed"}
+        both = found[[f"{name}_p", f"{name}_adjusted_p"]].dropna(how="all")
+        assert len(shown) < len(both) < len(found), "no month is too small, or all are"
+        together = stats.false_discovery_control(both[f"{name}_p"].astype(float))
+        assert both[f"{name}_adjusted_p"].tolist() == pytest.approx(together, rel=1e-9, abs=0)
     sizes = found[found["transaction_type"] == "deposit"].groupby("month_starts_on")[
         "customer_count"
     ]

@@ -482,8 +482,11 @@ def transaction_cells(rows: str, *inputs: object) -> dict[str, list[Any]]:
         for value in inputs:
             connection.register("frame", value)
         result = connection.execute(
-            f"with rows as (select * from {rows}) "
-            f"select *, {render('transaction_figures()')} from {summed} order by cell"
+            f"with rows as (select * from {rows}), "
+            f"summed as {summed}, "
+            f"moments as (select cell, {render('transaction_moments()')} from summed) "
+            f"select summed.*, {render('transaction_figures()')} "
+            "from summed join moments using (cell) order by cell"
         )
         names = [column[0] for column in result.description]
         return dict(zip(names, map(list, zip(*result.fetchall(), strict=True)), strict=True))

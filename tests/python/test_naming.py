@@ -282,6 +282,21 @@ def test_a_descriptive_name_says_the_two_largest_differences():
     )
 
 
+def test_names_leave_out_where_a_specification_takes_a_feature_from():
+    features = ["attribute:facebook_campaign", "holds:housing_loan", "gender"]
+    fit = as_fit([[-1, 0.5, 0], [0.4, 0, 0.3]], features=features)
+    assert names(fit) == [
+        "Low facebook campaign, high housing loan",
+        "High facebook campaign, high gender",
+    ]
+    assert named(fit)["segment_description"][0] == (
+        "Against the average customer, in standard deviations: "
+        "facebook campaign 1.0 lower, housing loan 0.5 higher."
+    )
+    both = as_fit([[-1, 0.5], [0.4, -0.3]], features=["attribute:gender", "gender"])
+    assert names(both) == ["Low attribute:gender, high gender", "High attribute:gender, low gender"]
+
+
 def test_differences_too_small_to_see_are_not_named():
     assert names(as_fit([[0.5, 0.19, 0, 0, 0], [0.19, -0.19, 0, 0, 0]])) == [
         "High income",

@@ -128,7 +128,7 @@ def test_drawn_counts_of_0_and_1_are_distributed_as_permuted_labels_make_them():
     assert drawn["permuted_95th_percentile"] ** 2 == pytest.approx(
         shuffled["permuted_95th_percentile"], rel=0.12
     )
-    assert drawn["p_value"] == pytest.approx(shuffled["p_value"], abs=0.045)
+    assert drawn["p"] == pytest.approx(shuffled["p"], abs=0.045)
 
 
 # Outcomes: the verdict
@@ -143,7 +143,7 @@ def test_p_values_are_uniform_where_labels_mean_nothing(is_binary):
         as_members(drawn_segments(random, count), f"world_{world:03d}") for world in range(worlds)
     )
     result = check_outcomes(members, as_outcomes(value=values), ["value"] if is_binary else [])
-    p_values = result["p_value"].to_numpy()
+    p_values = result["p"].to_numpy()
     assert len(p_values) == worlds
     assert kstest(p_values, "uniform").pvalue > 0.001
     assert binom.sf((p_values < 0.05).sum() - 1, worlds, 0.05) > 0.001
@@ -152,13 +152,13 @@ def test_p_values_are_uniform_where_labels_mean_nothing(is_binary):
 def test_a_p_value_counts_the_observed_labels_as_one_more_permutation():
     segments = np.repeat([1, 2, 3, 4], 100)
     result = check_outcomes(as_members(segments), as_outcomes(amount=segments * 10.0 + 0.5))
-    assert result["p_value"].tolist() == [1 / 201]
+    assert result["p"].tolist() == [1 / 201]
 
 
 def test_ties_with_the_observed_effect_count_against_it():
     # Two customers in two segments: every permutation has the same effect.
     result = check_outcomes(as_members([1, 2]), as_outcomes(amount=[0.1, 0.7]))
-    assert result["p_value"].tolist() == [1.0]
+    assert result["p"].tolist() == [1.0]
 
 
 def test_a_planted_effect_is_found_and_noise_beside_it_is_not():
@@ -197,11 +197,9 @@ def test_p_values_are_adjusted_within_a_segmentation_over_outcomes_that_have_one
     members = pd.concat([as_members(segments, "a"), as_members(drawn_segments(random, 500), "b")])
     result = check_outcomes(members, outcomes)
     for _, rows in result.groupby("segmentation"):
-        known = rows.dropna(subset="p_value")
+        known = rows.dropna(subset="p")
         assert len(known) == 5
-        assert known["adjusted_p_value"].to_numpy() == pytest.approx(
-            false_discovery_control(known["p_value"])
-        )
+        assert known["adjusted_p"].to_numpy() == pytest.approx(false_discovery_control(known["p"]))
 
 
 def test_one_real_outcome_stands_out_among_many():
@@ -262,8 +260,8 @@ def test_outcomes_that_leave_nothing_to_compare_have_no_figures_and_no_finding()
     )
     result = check_outcomes(as_members([1, 1, 1, 2, 2, 2]), outcomes).set_index("outcome")
     assert result.loc["one_segment", "customer_count"] == 3
-    figures = ["effect", "effect_low", "effect_high", "permuted_mean", "p_value"]
-    assert result[[*figures, "adjusted_p_value"]].isna().all(axis=None)
+    figures = ["effect", "effect_low", "effect_high", "permuted_mean", "p"]
+    assert result[[*figures, "adjusted_p"]].isna().all(axis=None)
     assert not result["explains_more_than_chance"].any()
 
 
@@ -294,8 +292,8 @@ def test_outcome_checks_do_not_depend_on_order_or_on_other_outcomes():
     pd.testing.assert_frame_equal(first, again)
     alone = check_outcomes(members, outcomes[["entity_id", "amount"]])
     pd.testing.assert_series_equal(
-        alone["p_value"],
-        first.loc[first["outcome"] == "amount", "p_value"].reset_index(drop=True),
+        alone["p"],
+        first.loc[first["outcome"] == "amount", "p"].reset_index(drop=True),
     )
     other = check_outcomes(members, outcomes, ["buys"], seed=6)
     assert not other["permuted_mean"].equals(first["permuted_mean"])
@@ -410,6 +408,40 @@ def test_variances_are_right_on_average_and_intervals_hold_the_shares():
         # 100 resamples and 40 worlds are a short look: the long one is in the docstring.
         assert_holds(holds, 0.92)
     assert np.mean([world["share_high"] - world["share_low"] for world in worlds]) < 0.4
+
+
+@pytest.mark.parametrize(
+    ("deviations", "truth"),
+    [((0.03, 0.04, 0.05, 0.02), 0.0), ((0.03, 0.04, 0.02, 0.03), 21 / 38)],
+)
+def test_customers_against_channels_is_judged_at_its_level(deviations, truth):
+    random = np.random.default_rng(23)
+    holds, is_told_apart, widths = [], [], []
+    for _ in range(40):
+        world = shares_of(*engagement_world(random, 2500, np.array(deviations)))
+        rows = world[[name for name in world if name.startswith("customers_less_channels")]]
+        assert len(rows.drop_duplicates()) == 1
+        estimate, low, high = rows.iloc[0]
+        shares = world["share"]
+        assert estimate == pytest.approx(
+            shares["segment"] + shares["customer_within_segment"] - shares["channel"]
+        )
+        (p,) = world["p"].unique()
+        assert world["adjusted_p"].tolist() == [p] * 4
+        assert low <= estimate <= high
+        assert p >= 0.05 or not low <= 0 <= high
+        holds.append(low <= truth <= high)
+        is_told_apart.append(p < 0.05)
+        ends = world[["share_low", "share_high"]].to_numpy()
+        added_up = ends[[0, 1, 2], 1].sum() - ends[[0, 1, 2], 0].sum()
+        widths.append((high - low) / added_up)
+    assert_holds(holds, 0.92)
+    if truth:
+        assert np.mean(is_told_apart) > 0.9
+    else:
+        assert_holds(~np.array(is_told_apart), 0.92)
+    # What the ends of three intervals add up to is wider than what was found.
+    assert np.mean(widths) < 0.9
 
 
 def test_segments_and_channels_that_do_not_differ_vary_by_nothing_on_average():

@@ -50,7 +50,8 @@ create table stg_campaign_engagements as from raw_campaign_engagements;
 create table stg_product_holdings as from raw_product_holdings;
 create table stg_digital_sessions as from raw_digital_sessions;
 create table segments as
-select segmentation, 'customer' as grain, segment_id, segment_name, count(*) as entity_count
+select segmentation, 'customer' as grain, segment_id, segment_name, count(*) as entity_count,
+       cast(null as boolean) as no_structure_found
 from customer_segments group by all;
 -- Nothing that is judged went into these groups.
 create table int_segmentation_sources as
@@ -104,6 +105,8 @@ UNTYPED = dict.fromkeys(
     (
         *("figure", "tolerance", "figure_low", "figure_high", "share", "share_low", "share_high"),
         *("largest_reversal", "largest_reversal_low", "largest_reversal_high"),
+        *("customers_less_channels", "customers_less_channels_low", "customers_less_channels_high"),
+        "adjusted_p",
     ),
     "double",
 ) | {"customer_count": "bigint", "is_small_cell": "boolean"}

@@ -44,10 +44,12 @@ judged as (
         evidence.*,
         coalesce(circular.is_circular, 0) = 1 as is_circular,
         unknown_inputs.segmentation is not null as has_unknown_inputs,
+        structure.no_structure_found,
         {{ claim_verdict_by_type() }} as verdict_by_type
     from evidence
     left join unknown_inputs on evidence.segmentation = unknown_inputs.segmentation
     left join circular on evidence.claim_id = circular.claim_id
+    left join {{ ref('int_segmentation_structure') }} as structure on evidence.segmentation = structure.segmentation
 ),
 
 decided as (
@@ -88,7 +90,8 @@ final as (
         {{ verdict_label('verdict') }} as verdict_label,
         {{ use_it('verdict') }} as use_it,
         read_as,
-        {{ verdict_reason() }} as reason
+        {{ verdict_reason() }} as reason,
+        no_structure_found
     from decided
 )
 

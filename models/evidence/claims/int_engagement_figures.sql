@@ -1,32 +1,18 @@
 {{ config(schema='intermediate') }}
 
--- What lies with the customer against what lies with the channel; the bounds are added up, so they are wide.
-with traits_and_channels as (
-    select
-        segmentation,
-        sum(case when component in ('segment', 'customer_within_segment') then share end)
-        - sum(case when component = 'channel' then share end) as estimate,
-        sum(case when component in ('segment', 'customer_within_segment') then share_low end)
-        - sum(case when component = 'channel' then share_high end) as estimate_low,
-        sum(case when component in ('segment', 'customer_within_segment') then share_high end)
-        - sum(case when component = 'channel' then share_low end) as estimate_high,
-        max(customer_count) as customer_count
-    from {{ ref('variation_shares') }}
-    group by segmentation
-),
-
-variation as (
-    select
+-- What lies with the customer against what lies with the channel is the same in every row of a segmentation.
+with variation as (
+    select distinct
         segmentation,
         'variation_shares' as mart,
         'share' as metric,
         customer_count,
-        estimate,
-        estimate_low,
-        estimate_high,
-        {{ two_sided_p('estimate * 2 * ' ~ (interval_z() | trim) ~ ' / nullif(estimate_high - estimate_low, 0)') }} as adjusted_p,
+        customers_less_channels as estimate,
+        customers_less_channels_low as estimate_low,
+        customers_less_channels_high as estimate_high,
+        adjusted_p,
         customer_count < {{ var('small_cell_customers') }} as is_small_cell
-    from traits_and_channels
+    from {{ ref('variation_shares') }}
 ),
 
 orders as (

@@ -22,6 +22,7 @@ judged as (
         effects.expected_effect,
         effects.expected_effect_low,
         effects.expected_effect_high,
+        structure.no_structure_found,
         {{ strategy_status('verdicts.claim_count', 'verdicts.supported_claim_count', 'verdicts.contradicted_claim_count') }} as status,
         questions.unit,
         groups.kind,
@@ -35,6 +36,7 @@ judged as (
         groups.estimate + case when strategies.target_change < 0 then -1 else 1 end * groups.smallest_difference as changed
     from strategies
     inner join {{ ref('int_strategy_verdicts') }} as verdicts on strategies.strategy_id = verdicts.strategy_id
+    left join {{ ref('int_segmentation_structure') }} as structure on strategies.segmentation = structure.segmentation
     left join {{ ref('int_strategy_effects') }} as effects on strategies.strategy_id = effects.strategy_id
     left join {{ ref('int_claim_questions') }} as questions
         on strategies.kpi_mart = questions.mart and strategies.kpi_metric = questions.metric
@@ -96,7 +98,8 @@ final as (
         effect_campaign_id,
         expected_effect,
         expected_effect_low,
-        expected_effect_high
+        expected_effect_high,
+        no_structure_found
     from planned
 )
 

@@ -18,7 +18,7 @@ summed as (
         transactions.amount_per_transaction_median,
         transactions.amount_per_transaction_p25,
         transactions.amount_per_transaction_p75,
-        {{ comparison_columns('comparisons') }}
+        {{ comparison_columns('comparisons', ['difference', 'difference_low', 'difference_high', 'rank']) }}
     from customers
     inner join {{ ref('segments') }} as segments
         on customers.segmentation = segments.segmentation and customers.segment_id = segments.segment_id
@@ -35,11 +35,25 @@ summed as (
             and comparisons.month_starts_on is null
 ),
 
+moments as (
+    select
+        segmentation,
+        segment_id,
+        transaction_type,
+        {{ transaction_moments() }}
+    from summed
+),
+
 final as (
     select
-        *,
+        summed.*,
         {{ transaction_figures() }}
     from summed
+    inner join moments
+        on
+            summed.segmentation = moments.segmentation
+            and summed.segment_id = moments.segment_id
+            and summed.transaction_type = moments.transaction_type
 )
 
 select * from final
