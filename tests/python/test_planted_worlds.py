@@ -106,7 +106,7 @@ UNTYPED = dict.fromkeys(
         *("largest_reversal", "largest_reversal_low", "largest_reversal_high"),
     ),
     "double",
-) | {"customer_count": "bigint", "is_small_cell": "boolean"}
+) | {"customer_count": "bigint", "segment_id": "bigint", "is_small_cell": "boolean"}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -126,6 +126,7 @@ def never_read() -> set[str]:
     }
     python = {path.stem for path in (ROOT / "python_models").glob("*.py")}
     others = {"stg_segment_labels", "stg_campaigns", "segment_profiles"}
+    others |= {"int_channel_purchase_strata", "int_product_pair_cells"}
     return (marts - {"segment_differences", "claim_verdicts"}) | python | others
 
 
