@@ -507,10 +507,10 @@ def judged(
     """The verdict on one claim about what was found."""
     fill(connection, "int_claims", [GOOD | SAID | dict(claim)])
     found = [] if finding is None else [{"claim_id": "one"} | CLEAR | dict(finding)]
-    rows = pd.DataFrame(found, columns=["claim_id", *CLEAR, "figure_obstacle", *TWO_MORE])
+    rows = pd.DataFrame(found, columns=["claim_id", *CLEAR, "obstacle", *TWO_MORE])
     numbers = [column for column, kind in TYPES.items() if kind != "boolean" and column in rows]
     rows[numbers] = rows[numbers].astype("Float64")
-    connection.register("found", rows.astype({"claim_id": "string", "figure_obstacle": "string"}))
+    connection.register("found", rows.astype({"claim_id": "string", "obstacle": "string"}))
     connection.execute(
         "create table int_claim_findings as select * replace (is_small_cell::boolean as "
         "is_small_cell) from found"
@@ -546,8 +546,8 @@ TWO_MORE = ("least_possible", "customers_needed")
         (FIGURE, None, "not_identifiable"),
         (FIGURE, {"is_small_cell": True}, "not_identifiable"),
         (MADE_UP, {}, "not_identifiable"),
-        (FIGURE, {"figure_obstacle": "not_randomised"}, "not_identifiable"),
-        (FIGURE, {"figure_obstacle": "insufficient"}, "not_identifiable"),
+        (FIGURE, {"obstacle": "not_randomised"}, "not_identifiable"),
+        (FIGURE, {"obstacle": "insufficient"}, "not_identifiable"),
         (SPREAD, None, "not_identifiable"),
         (CAP_OF_EMAIL, NO_CAP, "contradicted"),
         (CAP_OF_EMAIL, NO_CAP | {"least_possible": 12.0}, "unsupported"),
@@ -556,12 +556,12 @@ TWO_MORE = ("least_possible", "customers_needed")
         # What cannot be answered is not called circular, whatever the figure says.
         (INPUT, {"is_small_cell": True}, "not_identifiable"),
         (INPUT, None, "not_identifiable"),
-        (INPUT, {"figure_obstacle": "not_randomised"}, "not_identifiable"),
-        (MEANS | BY_SIGN, {"figure_obstacle": "insufficient"}, "not_identifiable"),
+        (INPUT, {"obstacle": "not_randomised"}, "not_identifiable"),
+        (MEANS | BY_SIGN, {"obstacle": "insufficient"}, "not_identifiable"),
         (MADE_UP, OTHER_WAY, "not_identifiable"),
         (FIGURE, OTHER_WAY | {"is_small_cell": True}, "not_identifiable"),
-        (FIGURE, TINY | {"figure_obstacle": "insufficient"}, "not_identifiable"),
-        (CAP_OF_EMAIL, NO_CAP | {"figure_obstacle": "insufficient"}, "not_identifiable"),
+        (FIGURE, TINY | {"obstacle": "insufficient"}, "not_identifiable"),
+        (CAP_OF_EMAIL, NO_CAP | {"obstacle": "insufficient"}, "not_identifiable"),
         (FIGURE | UNKNOWN, {"is_small_cell": True}, "not_identifiable"),
         # Circular comes before any rule of the claim's type.
         (INPUT, OTHER_WAY, "circular"),
@@ -595,10 +595,10 @@ def test_the_rules_of_a_verdict_come_in_their_order(
     ("claim", "finding", "reason"),
     [
         (MADE_UP, {"is_small_cell": True}, "It rests on transactions that were made up"),
-        (FIGURE, {"figure_obstacle": "not_randomised"} | NO_CAP, "Who was shown how much depended"),
-        (FIGURE, {"figure_obstacle": "insufficient", "is_small_cell": True}, "Too few customers t"),
-        (FIGURE, {"figure_obstacle": "no_overlap", "is_small_cell": True}, "On one side nobody"),
-        (FIGURE | WITHIN, {"figure_obstacle": "no_overlap"}, "Nobody in this group was counted"),
+        (FIGURE, {"obstacle": "not_randomised"} | NO_CAP, "Who was shown how much depended"),
+        (FIGURE, {"obstacle": "insufficient", "is_small_cell": True}, "Too few customers t"),
+        (FIGURE, {"obstacle": "no_overlap", "is_small_cell": True}, "On one side nobody"),
+        (FIGURE | WITHIN, {"obstacle": "no_overlap"}, "Nobody in this group was counted"),
         (FIGURE, {"is_small_cell": True}, "Too few customers or events to say"),
         (FIGURE, None, "Nothing handed in answers this."),
         (SPREAD, None, "How far this figure may be off is not known"),

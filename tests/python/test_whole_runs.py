@@ -182,7 +182,7 @@ def test_what_is_known_of_the_second_study_comes_out(second_run: Path) -> None:
             where withdrawals.transaction_type = 'withdrawal'
                 and deposits.transaction_type = 'deposit'
                 and purchases.product = 'advertised_product'
-            order by segment_name
+            order by segments.segment_name
         """).df()
         verdicts = verdicts_of(file)
     assert list(found["withdrawals"].round(2)) == [3.23, 0.78, 1.49, 0.88]

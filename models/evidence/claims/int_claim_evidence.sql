@@ -50,7 +50,7 @@ final as (
         coalesce(found.is_small_cell, false) as is_small_cell,
         case
             when claims.needs_real_rows and constructed.has_constructed_rows then 'constructed'
-            when found.figure_obstacle is not null then found.figure_obstacle
+            when found.obstacle is not null then found.obstacle
             when
                 found.claim_id is null and claims.unit is not null
                 and claims.claim_type not in ('about', 'within', 'explanation')

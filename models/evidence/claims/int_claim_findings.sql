@@ -12,7 +12,7 @@ with figures as (
         questions.smallest_difference,
         figures.customer_count,
         figures.is_small_cell,
-        figures.obstacle as figure_obstacle,
+        figures.obstacle,
         figures.least_possible,
         figures.customers_needed
     from {{ ref('int_claims') }} as claims
@@ -32,7 +32,7 @@ with figures as (
 final as (
     select
         *,
-        cast(null as {{ text_type() }}) as figure_obstacle,
+        cast(null as {{ text_type() }}) as obstacle,
         cast(null as double) as least_possible,
         cast(null as bigint) as customers_needed
     from {{ ref('int_claim_comparisons') }}
