@@ -20,32 +20,29 @@
             then 'claim_type ' || claims.claim_type || ' is none of {{ claim_types() | join(', ') }}'
         when claims.segment is not null and own.segment_id is null
             then 'segment ' || claims.segment || ' is no segment of ' || claims.segmentation || ' and no label'
-        when claims.segment is not null and claims.compared_with <> 'rest' and other.segment_id is null
+        when claims.segment is not null and claims.compared_with <> 'rest' and other.segment_id is null and coalesce(questions.is_by_segment, true)
             then 'compared_with ' || claims.compared_with || ' is no segment of ' || claims.segmentation || ', no label and not rest'
         when claims.claim_type = 'explanation' then null
+        when claims.read_as is null
+            then 'read_as is empty; say in one sentence how the claim was made testable'
         when coalesce(claims.mart, claims.metric) is not null and questions.metric is null
             then 'there is no figure ' || coalesce(claims.metric, '(none)') || ' in a mart ' || coalesce(claims.mart, '(none)')
         when unknown_keys.unknown_key is not null
             then unknown_keys.unknown_key || ' is unknown here; look for a slip in writing'
+        when claims.segment is not null and not questions.is_by_segment
+            then claims.mart || '.' || claims.metric || ' is of all segments together; leave segment out'
         {% for key in claim_keys() -%}
         {% set expected = 'other_cell_key' if key in ('owned_product', 'band') else 'cell_key' -%}
         when questions.metric is not null and claims.{{ key }} is null and questions.{{ expected }} = '{{ key }}'
             then claims.mart || '.' || claims.metric || ' needs a {{ key }}'
-        {% if key != 'band' -%}
         when questions.metric is not null and claims.{{ key }} is not null and coalesce(questions.{{ expected }}, '') <> '{{ key }}'
             then claims.mart || '.' || claims.metric || ' has no {{ key }}; leave it out or name another mart'
-        {% endif -%}
         {% endfor -%}
-        when claims.claim_type in ('more_than', 'less_than') and claims.compared_with is null
-            then claims.claim_type || ' needs what it is compared_with'
-        when claims.claim_type in ('more_than', 'less_than') and claims.segment is null and not coalesce(questions.is_difference, false)
-            then claims.claim_type || ' needs a segment'
-        when own.segment_id = other.segment_id
-            then 'a segment cannot be compared with itself'
-        when claims.figure_low > claims.figure_high or claims.tolerance < 0
-            then 'the band is upside down'
-        when claims.claim_type in ('highest', 'lowest') and claims.segment is null
-            then claims.claim_type || ' needs a segment'
+        {{ comparison_problem() }}
+        when claims.figure_low > claims.figure_high
+            then 'figure_low is larger than figure_high; change them over'
+        when claims.tolerance < 0
+            then 'tolerance is below 0; leave its sign out'
         when claims.claim_type = 'about' and (claims.figure is null or claims.tolerance is null)
             then 'about needs a figure and a tolerance'
         when claims.claim_type = 'within' and (claims.figure_low is null or claims.figure_high is null)
@@ -54,7 +51,30 @@
             then 'goes_with needs the sign + or -'
         when claims.claim_type in ('goes_with', 'same_order') and not questions.is_difference
             then claims.claim_type || ' needs a figure that says how far things are apart, and ' || claims.metric || ' does not'
+        when claims.claim_type = 'same_order' and questions.is_by_segment
+            then 'same_order needs a figure of all segments together, and ' || claims.metric || ' is not'
     end
+{%- endmacro %}
+
+
+{% macro comparison_problem() -%}
+    {#- What is wrong with what a claim compares; branches of claim_problem. -#}
+    when claims.compared_with is not null and claims.claim_type not in ('more_than', 'less_than', 'no_difference')
+            then claims.claim_type || ' takes no compared_with; leave it out'
+        when claims.claim_type in ('more_than', 'less_than') and claims.compared_with is null
+            then claims.claim_type || ' needs what it is compared_with'
+        when questions.is_difference and questions.compared_with is not null and claims.compared_with <> questions.compared_with
+            then claims.mart || '.' || claims.metric || ' is compared with ' || questions.compared_with || '; write that in compared_with'
+        when questions.is_difference and questions.compared_with is null and claims.compared_with is not null
+            then claims.metric || ' says by itself how far things are apart; leave compared_with out, and choose goes_with for more or less'
+        when questions.is_difference and claims.claim_type in ('highest', 'lowest')
+            then claims.claim_type || ' compares segments, and ' || claims.metric || ' of one is not compared with that of another'
+        when claims.segment is null and not coalesce(questions.is_difference, false) and claims.claim_type in ('more_than', 'less_than', 'highest', 'lowest')
+            then claims.claim_type || ' needs a segment'
+        when claims.segment is null and not coalesce(questions.is_difference, false) and claims.compared_with is not null
+            then 'compared_with ' || claims.compared_with || ' needs a segment; name one or leave compared_with out'
+        when own.segment_id = other.segment_id
+            then 'a segment cannot be compared with itself'
 {%- endmacro %}
 
 
@@ -69,6 +89,10 @@
     {#- A claim that names something unknown is an error, not a verdict. -#}
     {% set base = ref('base_claims') %}
     {% if execute and not flags.EMPTY %}
+        {% set unread = run_query("select claim_id, blanked_columns from " ~ base ~ " where row_status <> 'broken' and blanked_columns is not null order by claim_id limit 1").rows %}
+        {% if unread %}
+            {{ exceptions.raise_compiler_error('claims, row ' ~ unread[0][0] ~ ': ' ~ unread[0][1] | replace('|', ', ') ~ ' cannot be read; mend it or leave it empty.') }}
+        {% endif %}
         {% set unknown = run_query('select claim_id, problem from ' ~ this ~ ' where problem is not null order by claim_id limit 1').rows %}
         {% if unknown %}
             {{ exceptions.raise_compiler_error('claims, row ' ~ unknown[0][0] ~ ': ' ~ unknown[0][1] ~ '.') }}
@@ -212,11 +236,13 @@
 
 
 {% macro verdict_reason() -%}
-    {#- One sentence or two in plain words: the figure and the catch. -#}
+    {#- One sentence or two in plain words: the figure and the catch. What keeps a verdict of its kind from counting
+        is said after it. -#}
     {%- set figure = rounded_text('figure_found', 'unit') ~ ' || case when is_difference then ' ~ unit_words('unit', true)
         ~ ' else ' ~ unit_words('unit') ~ ' end' -%}
-    {%- set around = "' (' || " ~ rounded_text('difference_low', 'unit') ~ " || ' to ' || " ~ rounded_text('difference_high', 'unit') ~ " || ').'" -%}
-    {%- set around_turned = "' (' || " ~ rounded_text('-difference_high', 'unit') ~ " || ' to ' || " ~ rounded_text('-difference_low', 'unit') ~ " || ').'" -%}
+    {%- set around = "' (' || " ~ rounded_text('difference_low', 'unit') ~ " || ' to ' || " ~ rounded_text('difference_high', 'unit') ~ " || ')'" -%}
+    {%- set around_turned = "' (' || " ~ rounded_text('-difference_high', 'unit') ~ " || ' to ' || " ~ rounded_text('-difference_low', 'unit') ~ " || ')'" -%}
+    {%- set scale = "' on a scale from 0, not at all, to 1, always'" -%}
     {%- set found = range_in_words('difference_low', 'difference_high', 'unit') -%}
     {%- set gap = range_in_words('difference_low', 'difference_high', 'unit', true) -%}
     {%- set gap_turned = range_in_words('-difference_high', '-difference_low', 'unit', true) -%}
@@ -224,6 +250,8 @@
     case
         when claim_type = 'explanation' then 'An explanation, not a fact: nothing in the data can grade it, and it supports nothing.'
         when obstacle = 'no_data' then 'Nothing handed in answers this.'
+        when obstacle = 'no_overlap' and claim_type in ('about', 'within') then 'Nobody in this group was counted for it.'
+        when obstacle = 'no_overlap' then 'On one side nobody was counted, so there is nothing to compare with.'
         when obstacle = 'not_compared' then 'How far this figure may be off is not known, so it is compared with nothing.'
         when obstacle = 'small_cell' then 'Too few customers or events to say, or amounts too uneven for their number.'
         when obstacle = 'insufficient'
@@ -231,8 +259,12 @@
         when obstacle = 'not_randomised'
             then 'Who was shown how much depended on who clicked; only showing it by lot for a while can tell.'
         when obstacle = 'constructed' then 'It rests on transactions that were made up from totals, one by one they say nothing.'
-        when verdict = 'unsupported' and verdict_by_type = 'supported'
-            then 'Nobody said what these groups were made from, so a finding about them cannot be told from how they were made.'
+        when shares_a_part and is_true_here
+            then {{ figure }} || ' is right, but one side of it is made from the other, so part of it is arithmetic and no finding.'
+        when shares_a_part then 'One side of it is made from the other, so part of it is arithmetic and no finding; the figure found is ' || {{ figure }} || '.'
+        when verdict = 'circular' and not is_about_segments
+            then 'Customers were compared within groups that were formed from what is asked here, which alone can make a gap or hide one; '
+                || 'the gap found is ' || {{ figure }} || '.'
         when verdict = 'circular' and is_true_here
             then {{ figure }} || ' is right, but it helped to form these groups, so it is no finding about them.'
         when verdict = 'circular' then 'What is said here helped to form these groups, so it is no finding about them; the figure found is ' || {{ figure }} || '.'
@@ -240,23 +272,37 @@
             then 'No fall by more than a quarter was seen up to ' || cast(cast(least_possible - 1 as bigint) as {{ text_type() }}) || ' impressions.'
         when claim_type in ('about', 'within')
             then 'Found: ' || {{ figure }} || ', and with its uncertainty ' || {{ found }} || '.'
-        when claim_type = 'same_order' and verdict = 'supported'
+        when claim_type = 'same_order' and verdict_by_type = 'supported'
             then 'No two change places between channels by more than ' || {{ widest }} || '.'
-        when claim_type = 'same_order' and verdict = 'contradicted' then 'Some change places between channels, by ' || {{ gap }} || '.'
+        when claim_type = 'same_order' and verdict_by_type = 'contradicted' then 'Some change places between channels, by ' || {{ gap }} || '.'
         when claim_type = 'same_order' then 'Some may change places between channels, by up to ' || {{ widest }} || '.'
         when unit = 'change' and difference_high < 0 then 'It falls by ' || {{ gap_turned }} || '.'
         when unit = 'change' and difference_low > 0 then 'It rises by ' || {{ gap }} || '.'
-        when unit = 'change' and verdict = 'negligible' then 'It changes by no more than ' || {{ widest }} || '.'
+        when unit = 'change' and verdict_by_type = 'negligible' then 'It changes by no more than ' || {{ widest }} || '.'
         when unit = 'change' then 'The change could be anything from ' || {{ gap }} || '.'
-        when verdict = 'contradicted' and claim_type = 'no_difference'
-            then 'Some differ, by ' || case when difference < 0 then {{ gap_turned }} else {{ gap }} end || '.'
-        when verdict = 'contradicted'
+        when unit = 'correlation' and verdict_by_type = 'negligible'
+            then 'They hardly go together: at most ' || {{ widest }} || {{ scale }} || '.'
+        when unit = 'correlation' and difference_low > 0
+            then 'More of one goes with more of the other: ' || {{ in_words('difference', 'unit') }} || {{ around }} || {{ scale }} || '.'
+        when unit = 'correlation' and difference_high < 0
+            then 'More of one goes with less of the other: ' || {{ in_words('-difference', 'unit') }} || {{ around_turned }} || {{ scale }} || '.'
+        when unit = 'correlation' then 'They may go together or against each other: anything from ' || {{ found }} || ', on a scale from -1 to 1.'
+        when verdict_by_type = 'contradicted' and claim_type = 'no_difference'
+            then case when is_difference or segment_id is not null then 'They' else 'Some' end || ' differ, by ' || case when difference < 0 then {{ gap_turned }} else {{ gap }} end || '.'
+        when verdict_by_type = 'contradicted'
             then 'It is the other way round: the gap is ' || case when difference < 0 then {{ gap_turned }} else {{ gap }} end || '.'
-        when verdict = 'negligible' then 'The gap is at most ' || {{ widest }} || ', too little to act on.'
-        when verdict = 'supported' and claim_type = 'no_difference' then 'No two differ by more than ' || {{ widest }} || '.'
-        when verdict = 'supported' and difference < 0
-            then 'The gap is ' || {{ in_words('-difference', 'unit', true) }} || {{ around_turned }}
-        when verdict = 'supported' then 'The gap is ' || {{ in_words('difference', 'unit', true) }} || {{ around }}
+        when verdict_by_type = 'negligible' then 'The gap is at most ' || {{ widest }} || ', too little to act on.'
+        when verdict_by_type = 'supported' and claim_type = 'no_difference' and not is_difference and segment_id is null
+            then 'No two differ by more than ' || {{ widest }} || '.'
+        when verdict_by_type = 'supported' and claim_type = 'no_difference' then 'They differ by no more than ' || {{ widest }} || '.'
+        when verdict_by_type = 'supported' and difference < 0
+            then 'The gap is ' || {{ in_words('-difference', 'unit', true) }} || {{ around_turned }} || '.'
+        when verdict_by_type = 'supported' then 'The gap is ' || {{ in_words('difference', 'unit', true) }} || {{ around }} || '.'
         else 'The gap could be anything from ' || {{ gap }} || '.'
+    end
+    || case
+        when has_unknown_inputs and claim_type <> 'explanation'
+            then ' Nobody said what these groups were made from, so a finding about them cannot be told from how they were made.'
+        else ''
     end
 {%- endmacro %}

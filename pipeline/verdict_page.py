@@ -51,15 +51,16 @@ VERDICTS = {
     ),
     "not_identifiable": (
         "This data cannot tell",
-        "The answer is not in the data: nobody handed in what it takes, too few customers or "
-        "events, rows that were made up from totals, or who was shown what was not left to chance.",
+        "The answer is not in the data: nobody handed in what it takes, nobody or too few were "
+        "counted on one side, rows were made up from totals, or who was shown what was not left "
+        "to chance.",
         "Test it, or hand in what is missing.",
     ),
     "circular": (
         "True by construction",
         "The groups were formed with this very figure, or with what it is made from, so they had "
-        "to differ in it. The figure may well be right; it describes the groups and finds nothing "
-        "about them.",
+        "to differ in it; or one side of the figure is made from the other. It may well be right; "
+        "it describes the groups and finds nothing about them.",
         "Quote the figure to describe a group if it comes out; decide nothing because of it.",
     ),
 }

@@ -2,6 +2,7 @@
 
 with strata as (
     select * from {{ ref('int_channel_purchase_strata') }}
+    where n1 > 0 and n0 > 0
 ),
 
 sums as (

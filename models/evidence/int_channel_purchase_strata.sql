@@ -28,7 +28,6 @@ final as (
         {{ ratio('n0', '(n1 + n0)') }} as weight1,
         {{ ratio('n1', '(n1 + n0)') }} as weight0
     from counted
-    where n1 > 0 and n0 > 0
 )
 
 select * from final

@@ -860,6 +860,20 @@ def test_a_column_or_file_that_was_published_is_missed(warehouse: Warehouse, fol
     assert warehouse.build(folder, "+base_campaigns", environment=dropped) == []
 
 
+def test_a_claims_file_without_a_header_is_refused_and_one_without_claims_is_not(
+    warehouse: Warehouse, folder: Path
+) -> None:
+    claims = folder / "claims.csv"
+    claims.write_bytes(b"")
+    assert_one_sentence(
+        warehouse.build(folder, "+base_claims"), "claims.csv has an empty first line"
+    )
+    header = (warehouse.root / "seeds" / "raw_claims.csv").read_text(encoding="utf-8")
+    claims.write_text(header.splitlines()[0] + "\n", encoding="utf-8")
+    assert warehouse.build(folder, "+base_claims") == []
+    assert warehouse.ask(folder, "select count(*) from staging.base_claims") == [(0,)]
+
+
 def test_a_decoded_copy_follows_its_file_and_stays_alone(
     warehouse: Warehouse, folder: Path
 ) -> None:

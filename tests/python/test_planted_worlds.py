@@ -109,7 +109,7 @@ UNTYPED = dict.fromkeys(
         "adjusted_p",
     ),
     "double",
-) | {"customer_count": "bigint", "is_small_cell": "boolean"}
+) | {"customer_count": "bigint", "segment_id": "bigint", "is_small_cell": "boolean"}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -129,6 +129,7 @@ def never_read() -> set[str]:
     }
     python = {path.stem for path in (ROOT / "python_models").glob("*.py")}
     others = {"stg_segment_labels", "stg_campaigns", "segment_profiles"}
+    others |= {"int_channel_purchase_strata", "int_product_pair_cells"}
     return (marts - {"segment_differences", "claim_verdicts"}) | python | others
 
 

@@ -10,7 +10,7 @@ with claims as (
         and not questions.is_difference
 ),
 
--- A segment against another, the rest, or each other one; for no_difference every pair.
+-- A segment against another, the rest, or each other one; for no_difference without a segment every pair.
 candidates as (
     select
         claims.claim_id,
@@ -33,8 +33,7 @@ candidates as (
             and {{ null_safe_equal('claims.cell', 'differences.cell') }}
             and (claims.segment_id = differences.segment_id or claims.segment_id is null)
             and case
-                when claims.claim_type in ('more_than', 'less_than') and claims.compared_with = 'rest'
-                    then differences.compared_with = 'rest'
+                when claims.compared_with = 'rest' then differences.compared_with = 'rest'
                 when claims.other_segment_id is not null then differences.other_segment_id = claims.other_segment_id
                 else differences.compared_with = 'segment'
             end

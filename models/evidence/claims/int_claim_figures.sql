@@ -26,7 +26,6 @@ with metrics as (
 associations as (
     select
         *,
-        {{ no_text }} as obstacle,
         cast(null as double) as least_possible,
         cast(null as bigint) as customers_needed
     from {{ ref('int_association_figures') }}

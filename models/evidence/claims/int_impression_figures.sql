@@ -1,4 +1,6 @@
 {{ config(schema='intermediate') }}
+{% set customers = {'naive_ctr': 'naive_customer_count', 'first_click_hazard': 'at_risk_customer_count'} %}
+{% set clicks = {'naive_ctr': 'naive_click_count', 'first_click_hazard': 'first_click_count'} %}
 
 -- Caps and bands of all customers are the same in every segmentation.
 with segmentations as (
@@ -21,7 +23,12 @@ caps as (
 bands as (
     select
         segmentations.segmentation as of_segmentation,
-        bands.*
+        bands.*,
+        -- Without its estimate: the same customers cannot be compared where delivery is not independent of their clicks.
+        case
+            when bands.within_ctr is null and bands.delivery = 'unknown' then 'insufficient'
+            when bands.within_ctr is null and bands.delivery <> 'independent' then 'not_randomised'
+        end as within_ctr_obstacle
     from {{ ref('segment_channel_impression_bands') }} as bands
     inner join segmentations on bands.is_all_customers or bands.segmentation = segmentations.segmentation
 ),
@@ -71,13 +78,13 @@ final as (
         '{{ metric }}' as metric,
         channel as cell,
         lower(band_name) as other_cell,
-        customer_count,
+        {{ customers.get(metric, 'customer_count') }} as customer_count,
         {{ metric }} as estimate,
         {{ metric }}_low as estimate_low,
         {{ metric }}_high as estimate_high,
         cast(null as double) as adjusted_p,
-        is_small_cell,
-        cast(null as {{ text_type() }}) as obstacle,
+        {{ is_small_cell(customers[metric], clicks[metric]) if metric in customers else 'is_small_cell' }} as is_small_cell,
+        {{ 'within_ctr_obstacle' if metric == 'within_ctr' else 'cast(null as ' ~ text_type() ~ ')' }} as obstacle,
         cast(null as double) as least_possible,
         cast(null as bigint) as customers_needed
     from bands
