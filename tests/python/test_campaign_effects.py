@@ -367,13 +367,13 @@ def test_a_holdout_who_was_shown_the_campaign_stays_in_the_holdout() -> None:
     """Dropping those whom the campaign found would leave a holdout that no lot has drawn."""
     contaminated = "create table int_contaminated_holdouts as select * from (values"
     effects, balance, _ = with_change(
-        # C3's only row was rejected; C5 has an accepted one, too; C2 was treated.
+        # C3's only row was rejected; C5 has an accepted one, too.
         "delete from stg_campaign_engagements where campaign_id = 'fair' and customer_id = 'C3'",
-        f"{contaminated} ('fair', 'C3'), ('fair', 'C5'), ('fair', 'C2')) as t (campaign_id, customer_id)",
+        f"{contaminated} ('fair', 'C3'), ('fair', 'C5')) as shown (campaign_id, customer_id)",
     )
     row = effects[effects["is_all_customers"] & (effects["outcome"] == "conversion")].iloc[0]
-    assert (row["treated_count"], row["holdout_count"]) == (199, 199)
-    assert (row["contaminated_holdout_count"], row["both_arms_count"]) == (2, 2)
+    assert (row["treated_count"], row["holdout_count"]) == (200, 199)
+    assert (row["contaminated_holdout_count"], row["both_arms_count"]) == (2, 1)
     assert row["holdout_mean"] == pytest.approx(40 / 199)
     assert (balance["holdout_count"] == 199).all()
     assert whole("fair")["contaminated_holdout_count"] == 0
@@ -387,16 +387,29 @@ create table base_campaign_engagements as from (values
     ('deleted', 'K', 'C3', 'broken', 'holdout_with_impressions'),
     ('deleted', 'K', 'C3', 'superseded', null),
     ('late', 'K', 'C4', 'broken', 'future_date|holdout_with_impressions'),
-    ('fine', 'K', 'C5', 'accepted', null))
-as rows_of (engagement_id, campaign_id, customer_id, row_status, broken_rules)
+    ('fine', 'K', 'C5', 'accepted', null),
+    ('seen', 'K', 'C6', 'broken', 'holdout_with_impressions'),
+    ('slip', 'unplanned', 'C7', 'broken', 'holdout_with_impressions'),
+    ('also_shown', 'K', 'C8', 'broken', 'holdout_with_impressions'))
+as rows_of (engagement_id, campaign_id, customer_id, row_status, broken_rules);
+create table stg_campaigns as from (values ('K', 0.5), ('unplanned', null))
+as campaigns (campaign_id, planned_holdout_share);
+create table stg_campaign_engagements as from (values
+    ('K', 'C2', true), ('K', 'C5', true), ('K', 'C6', false), ('K', 'C8', true))
+as rows_of (campaign_id, customer_id, is_holdout);
 """
 
 
 def test_a_contaminated_holdout_is_one_whose_row_nothing_else_is_wrong_with() -> None:
+    """C6 has an accepted row as one of the treated, and stays one."""
     with duckdb.connect() as connection:
         connection.execute(BASE_ROWS)
         build(connection, models_for("int_contaminated_holdouts", tables_of(connection)))
-        assert connection.sql("from int_contaminated_holdouts").fetchall() == [("K", "C1")]
+        found = connection.sql("from int_contaminated_holdouts")
+        assert found.order("all").fetchall() == [
+            ("K", "C1"),
+            ("K", "C8"),
+        ]
 
 
 def test_every_null_figure_of_an_effect_has_its_reason() -> None:

@@ -513,9 +513,7 @@ def test_the_adjustment_does_not_bias() -> None:
 @pytest.mark.parametrize(
     ("name", "truth"), [("itt_effect", EFFECT), ("relative_effect", EFFECT / HOLDOUT_MEAN)]
 )
-def test_intervals_hold_however_much_is_adjusted(
-    name: str, truth: float, explained: float
-) -> None:
+def test_intervals_hold_however_much_is_adjusted(name: str, truth: float, explained: float) -> None:
     """What is left of the noise of a ratio is that of both adjusted means, not of their difference."""
     found = adjusted_effects(explained)
     held = ((found[f"{name}_low"] <= truth) & (found[f"{name}_high"] >= truth)).sum()

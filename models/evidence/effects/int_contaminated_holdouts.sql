@@ -6,13 +6,30 @@ with unbroken as (
     where row_status <> 'broken'
 ),
 
+-- A rejected row takes nobody out of the group that an accepted one puts them in.
+addressed as (
+    select distinct
+        campaign_id,
+        customer_id
+    from {{ ref('stg_campaign_engagements') }}
+    where not is_holdout
+),
+
 final as (
     select distinct
-        rows_shown.campaign_id,
-        rows_shown.customer_id
-    from {{ ref('base_campaign_engagements') }} as rows_shown
-    left join unbroken on rows_shown.engagement_id = unbroken.engagement_id
-    where rows_shown.broken_rules = 'holdout_with_impressions' and unbroken.engagement_id is null
+        rejected.campaign_id,
+        rejected.customer_id
+    from {{ ref('base_campaign_engagements') }} as rejected
+    inner join {{ ref('stg_campaigns') }} as campaigns on rejected.campaign_id = campaigns.campaign_id
+    left join unbroken on rejected.engagement_id = unbroken.engagement_id
+    left join addressed
+        on rejected.campaign_id = addressed.campaign_id and rejected.customer_id = addressed.customer_id
+    where
+        rejected.broken_rules = 'holdout_with_impressions'
+        -- Where no holdout was planned, such a row is a slip of the flag.
+        and campaigns.planned_holdout_share > 0
+        and unbroken.engagement_id is null
+        and addressed.customer_id is null
 )
 
 select * from final
