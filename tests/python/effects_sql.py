@@ -11,7 +11,7 @@ from segmentation.effects import pooled_effects
 from segmentation.policy import segmentation_values
 
 VARS = project_vars()
-# What worlds without a say in it have: amounts that are revenue as they are, nobody shown by mistake.
+# For worlds without a say in it: amounts are revenue as they are, nobody is shown by mistake.
 WHERE_NOT_GIVEN = {
     "int_purchase_margins": "select 'payment' as transaction_type, 1.0 as margin_rate",
     "int_contaminated_holdouts": "select '' as campaign_id, '' as customer_id limit 0",

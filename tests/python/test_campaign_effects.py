@@ -335,7 +335,8 @@ def test_revenue_less_cost_counts_the_treated_ones_costs() -> None:
         campaign_effects(connection)
         segmentation_value(connection, 2)
         found = connection.sql("""
-            select is_treated, outcome_value, count(*) as customers from int_campaign_policy_customers
+            select is_treated, outcome_value, count(*) as customers
+            from int_campaign_policy_customers
             where campaign_id = 'fair' and outcome = 'revenue_less_cost' and customer_id <> 'C8'
             group by all order by all
         """).fetchall()

@@ -292,8 +292,8 @@ def test_planted_effects_lie_in_their_intervals_and_are_written_down() -> None:
         "",
         "## Planted zeros",
         "",
-        "Tests of an effect that is 0, of cells and of all customers together, and how many find one"
-        f" at the level of {100 * (1 - LEVEL):g} %. In the demo hardly any cell with a zero has"
+        "Tests of an effect that is 0, of cells and of all customers together, and how many find"
+        f" one at the level of {100 * (1 - LEVEL):g} %. In the demo hardly any cell with a zero has"
         " enough conversions for a test; so they are drawn:"
         f" {ZERO_CAMPAIGNS} campaigns of {ZERO_CUSTOMERS:,} customers in four segments,"
         f" {100 * ZERO_BASE:g} % of whom convert in either group.",
@@ -311,7 +311,7 @@ def test_planted_effects_lie_in_their_intervals_and_are_written_down() -> None:
 
 # --- the split ---
 
-SPLIT_CUSTOMERS, SPLITS = 4_000, 100
+SPLIT_CUSTOMERS, SPLITS, FAIR_CHANCE = 4_000, 100, VARS["sample_ratio_level"]
 SPLIT_INPUTS = """
 create table as_of as select date '2026-06-30' as as_of_on;
 create table stg_campaigns as
@@ -407,7 +407,7 @@ def splits_in_words() -> list[str]:
             lost_from or "nobody",
             invalid_splits(planned, lost_from, is_fixed=True),
             invalid_splits(planned, lost_from),
-            f"{100 * (chance_to_catch(planned, lost_from) if lost_from else VARS['sample_ratio_level']):.1f} %",
+            f"{100 * (chance_to_catch(planned, lost_from) if lost_from else FAIR_CHANCE):.1f} %",
         ]
         for planned in (0.2, 0.5)
         for lost_from in ("", "holdout", "treated")
@@ -514,7 +514,7 @@ def test_the_adjustment_does_not_bias() -> None:
     ("name", "truth"), [("itt_effect", EFFECT), ("relative_effect", EFFECT / HOLDOUT_MEAN)]
 )
 def test_intervals_hold_however_much_is_adjusted(name: str, truth: float, explained: float) -> None:
-    """What is left of the noise of a ratio is that of both adjusted means, not of their difference."""
+    """The noise of a ratio is that of both adjusted means, not of their difference over one."""
     found = adjusted_effects(explained)
     held = ((found[f"{name}_low"] <= truth) & (found[f"{name}_high"] >= truth)).sum()
     low, high = stats.binom.ppf([0.0005, 0.9995], SEGMENTS, LEVEL)

@@ -74,7 +74,7 @@ def test_the_gain_of_treating_the_one_segment_it_helps_is_found() -> None:
     check_coverage(found, "random_gain", 0.0, 40)
 
 
-# How many of the 60 worlds have an interval: with an effect of 0.12 every segment gets the campaign.
+# How many of the 60 worlds have an interval at least; at 0.12 every segment gets the campaign.
 @pytest.mark.parametrize(("effect", "with_interval"), [(0.0, 60), (0.04, 50), (0.12, 0)])
 def test_segments_gain_nothing_where_one_action_is_best_for_all(
     effect: float, with_interval: int
