@@ -303,6 +303,8 @@ def test_planted_effects_lie_in_their_intervals_and_are_written_down() -> None:
             [[name, *counts] for name, counts in zeros.items()],
         ),
         "",
+        *adjustment_in_words(),
+        "",
         *splits_in_words(),
         "",
     ]
@@ -509,13 +511,43 @@ def test_the_adjustment_does_not_bias() -> None:
     assert found["pooled_effect"].std() < found["itt_effect"].std() / 2
 
 
-@pytest.mark.parametrize("explained", [0.0, EXPLAINED, 0.9])
-@pytest.mark.parametrize(
-    ("name", "truth"), [("itt_effect", EFFECT), ("relative_effect", EFFECT / HOLDOUT_MEAN)]
-)
-def test_intervals_hold_however_much_is_adjusted(name: str, truth: float, explained: float) -> None:
+SHARES_EXPLAINED = (0.0, EXPLAINED, 0.9)
+TRUTHS = {"itt_effect": EFFECT, "relative_effect": EFFECT / HOLDOUT_MEAN}
+
+
+def held_by(name: str, explained: float) -> int:
+    """How many segments' intervals hold the planted effect."""
+    found, truth = adjusted_effects(explained), TRUTHS[name]
+    return int(((found[f"{name}_low"] <= truth) & (found[f"{name}_high"] >= truth)).sum())
+
+
+@pytest.mark.parametrize("explained", SHARES_EXPLAINED)
+@pytest.mark.parametrize("name", TRUTHS)
+def test_intervals_hold_however_much_is_adjusted(name: str, explained: float) -> None:
     """The noise of a ratio is that of both adjusted means, not of their difference over one."""
-    found = adjusted_effects(explained)
-    held = ((found[f"{name}_low"] <= truth) & (found[f"{name}_high"] >= truth)).sum()
     low, high = stats.binom.ppf([0.0005, 0.9995], SEGMENTS, LEVEL)
-    assert low <= held <= high, held / SEGMENTS
+    assert low <= held_by(name, explained) <= high
+
+
+def adjustment_in_words() -> list[str]:
+    rows = [
+        [
+            f"{100 * explained:g} %",
+            f"{100 * adjusted_effects(explained)['variance_reduction'].mean():.1f} %",
+            *(f"{100 * held_by(name, explained) / SEGMENTS:.1f} %" for name in TRUTHS),
+        ]
+        for explained in SHARES_EXPLAINED
+    ]
+    head = [
+        *("explained before", "variance reduction, mean"),
+        *("effect covers", "relative effect covers"),
+    ]
+    return [
+        "## The adjustment",
+        "",
+        f"{SEGMENTS} segments of {SEGMENT_CUSTOMERS} customers a row whose amounts before the start"
+        " explain a share of the variance of those after it; the planted effect is"
+        f" {EFFECT:g}, or {100 * EFFECT / HOLDOUT_MEAN:g} %.",
+        "",
+        *table_of(head, rows),
+    ]

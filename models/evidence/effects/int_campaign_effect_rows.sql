@@ -14,7 +14,20 @@ adjusted as (
 
 joined as (
     select
-        adjusted.*,
+        adjusted.segmentation,
+        adjusted.segment_id,
+        adjusted.campaign_id,
+        adjusted.outcome,
+        adjusted.effect_status,
+        adjusted.treated_mean,
+        adjusted.holdout_mean,
+        adjusted.is_small_cell,
+        adjusted.variance_reduction,
+        {{ with_ends('adjusted', ['unadjusted_effect', 'itt_effect', 'relative_effect']) }},
+        adjusted.itt_error,
+        adjusted.p,
+        adjusted.adjusted_p,
+        adjusted.family,
         cells.treated_count,
         cells.reached_count,
         cells.holdout_count,
