@@ -28,3 +28,17 @@
             || case when baseline is null then ' Nothing handed in holds the figure to watch.' else '' end
     end
 {%- endmacro %}
+
+
+{% macro strategy_outcome(strategies, margin_rate) -%}
+    {#- The outcome of campaign_effects that says what moves the figure to watch; null where none does. The share who buy a
+        product is its conversions. The amount per customer of a transaction type is revenue over its margin, and only
+        where no other type counts as a purchase: else the effect is on their sum. -#}
+    case
+        when {{ strategies }}.kpi_mart = 'segment_product_ownership' and {{ strategies }}.kpi_metric = 'purchase_rate'
+            then 'conversion'
+        when {{ strategies }}.kpi_metric = 'amount_per_customer' and {{ margin_rate }} is not null
+            and {{ var('purchase_transaction_types') | length }} = 1
+            then 'revenue'
+    end
+{%- endmacro %}

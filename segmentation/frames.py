@@ -115,6 +115,7 @@ CAMPAIGN_EFFECT_POOLING: Mapping[str, str] = {
 
 SEGMENTATION_VALUES: Mapping[str, str] = {
     "segmentation": "str",
+    "outcome": "str",
     "is_all_campaigns": "bool",
     "campaign_id": "str",
     "campaign_count": "int64",

@@ -21,7 +21,7 @@ class Trial:
     """A campaign's customers, arrays of shape (customers,).
 
     `customer` numbers customers over all campaigns and `segment` the segments from 0 on;
-    `is_treated` and `outcome` are 1 or 0, `share` is the planned chance to be treated.
+    `is_treated` is 1 or 0, `outcome` a number, `share` the planned chance to be treated.
     """
 
     campaign_id: str
@@ -45,20 +45,22 @@ def segmentation_values(
     mean of the splits' own, which lies above that of the mean (Imai and Li, JASA 118, 2023).
 
     Args:
-        customers: one row per segmentation, campaign and customer: segmentation, campaign_id,
-            customer_id, segment_id, is_treated (1 or 0), outcome_value (1 where the customer
-            converted, else 0) and treated_share, the planned chance to be treated, in (0, 1).
+        customers: one row per segmentation, outcome, campaign and customer: segmentation, outcome,
+            campaign_id, customer_id, segment_id, is_treated (1 or 0), outcome_value (1 or 0, or an
+            amount) and treated_share, the planned chance to be treated, in (0, 1).
         splits: how many, each with random segments of its own.
         random_seed: of splits and random segments.
         confidence_level: of the intervals, 0 to 1.
 
     Returns:
-        One row per segmentation and campaign and one over all campaigns (campaign_id null), columns
-        SEGMENTATION_VALUES; gains are conversions per customer and campaign.
+        One row per segmentation, outcome and campaign and one over all campaigns (campaign_id
+        null), columns SEGMENTATION_VALUES; gains are in the outcome's unit per customer and
+        campaign. Where both policies did the same with everybody in every split, a gain is 0 and
+        has no interval: nothing varied that an error could be had from.
     """
     rows: list[dict[str, object]] = []
     z = float(norm.ppf((1 + confidence_level) / 2))
-    for segmentation, own in customers.groupby("segmentation", sort=True):
+    for (segmentation, outcome), own in customers.groupby(["segmentation", "outcome"], sort=True):
         trials = list(_trials(own))
         rng = np.random.default_rng(random_seed)
         sums = [_valued(trials, rng) for _ in range(splits)]
@@ -70,6 +72,7 @@ def segmentation_values(
             covered = trials if name is None else [trials[position]]
             row: dict[str, object] = {
                 "segmentation": segmentation,
+                "outcome": outcome,
                 "is_all_campaigns": name is None,
                 "campaign_id": name,
                 "campaign_count": len(covered),
@@ -81,11 +84,8 @@ def segmentation_values(
                 "method": METHOD,
             }
             for gain, mean, error in zip(GAINS, means, errors, strict=True):
-                row |= {
-                    gain: mean,
-                    f"{gain}_low": mean - z * error,
-                    f"{gain}_high": mean + z * error,
-                }
+                reach = z * error if error > 0 else np.nan
+                row |= {gain: mean, f"{gain}_low": mean - reach, f"{gain}_high": mean + reach}
             rows.append(row)
     return conform(pd.DataFrame(rows), SEGMENTATION_VALUES)
 

@@ -1,81 +1,11 @@
 {{ config(post_hook="{{ stop_at_broken_rows() }}") }}
 
-with received_rows as (
-    {% for name in raw_names() -%}
-    select
-        '{{ name }}' as entity,
-        row_status,
-        broken_rules,
-        blanked_columns,
-        source_file
-    from {{ ref('base_' ~ name) }}
-    {{ 'union all' if not loop.last }}
-    {% endfor %}
-),
-
-totals as (
-    select
-        entity,
-        count(*) as received,
-        count(case when row_status = 'accepted' then 1 end) as accepted,
-        count(case when row_status = 'accepted' and blanked_columns is not null then 1 end) as blanked,
-        count(case when row_status = 'broken' then 1 end) as broken,
-        count(case when row_status = 'superseded' then 1 end) as superseded
-    from received_rows
-    group by entity
-),
-
-entities as (
-    {% for name in raw_names() -%}
-    select '{{ name }}' as entity {{ 'union all' if not loop.last }}
-    {% endfor %}
-),
-
-total_rows as (
-    {% for total in ['received', 'accepted', 'blanked', 'broken', 'superseded'] -%}
-    select
-        entities.entity,
-        'total' as check_type,
-        '{{ total }}' as check_name,
-        coalesce(totals.{{ total }}, 0) as row_count
-    from entities
-    left join totals on entities.entity = totals.entity
-    {{ 'union all' if not loop.last }}
-    {% endfor %}
-),
-
-rules as (
-    select
-        entity,
-        'rule' as check_type,
-        {{ split_to_rows('broken_rules') }} as check_name
-    from received_rows
-    where broken_rules is not null
-),
-
-blanks as (
-    select
-        entity,
-        'blanked' as check_type,
-        {{ split_to_rows('blanked_columns') }} as check_name
-    from received_rows
-    where blanked_columns is not null and row_status = 'accepted'
-),
-
-found as (
-    select * from rules
-    union all
-    select * from blanks
-),
-
-counted as (
-    select
-        entity,
-        check_type,
-        check_name,
-        count(*) as row_count
-    from found
-    group by entity, check_type, check_name
+-- The hook counts broken rows where they lie.
+{% for name in raw_names() -%}
+-- depends_on: {{ ref('base_' ~ name) }}
+{% endfor %}
+with row_checks as (
+    select * from {{ ref('int_received_row_checks') }}
 ),
 
 unusual_columns as (
@@ -99,13 +29,19 @@ doubtful_fits as (
 ),
 
 every_check as (
-    select * from total_rows
-    union all
-    select * from counted
+    select * from row_checks
     union all
     select * from unusual_columns
     union all
     select * from doubtful_fits
+),
+
+received as (
+    select
+        entity,
+        row_count as received_count
+    from row_checks
+    where check_type = 'total' and check_name = 'received'
 ),
 
 final as (
@@ -114,9 +50,9 @@ final as (
         every_check.check_type,
         every_check.check_name,
         every_check.row_count,
-        {{ ratio('every_check.row_count', 'totals.received') }} as row_share
+        {{ ratio('every_check.row_count', 'received.received_count') }} as row_share
     from every_check
-    left join totals on every_check.entity = totals.entity
+    left join received on every_check.entity = received.entity
 )
 
 select * from final

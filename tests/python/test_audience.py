@@ -425,7 +425,9 @@ def simulate(plan: Path, raw: Path) -> None:
     treated = (rows["is_holdout"] == "false").to_numpy()
     reached = treated & (rng.random(len(rows)) < REACH)
     chance = BASE_RATE + LIFT_IF_REACHED * reached
-    days = pd.Timestamp(FIRST_DAY) + pd.to_timedelta(rng.integers(1, 29, len(rows)), unit="D")
+    # Over all days in which outcomes count: a file that ends before them would tell no effect.
+    later = rng.integers(1, VARS["effect_window_days"], len(rows))
+    days = pd.Timestamp(FIRST_DAY) + pd.to_timedelta(later, unit="D")
     shown = rows[reached].copy()
     shown["engagement_id"] = "shown " + shown["customer_id"]
     shown["occurred_on"] = "2026-07-02"

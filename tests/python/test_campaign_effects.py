@@ -10,8 +10,9 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import Build
-from effects_sql import campaign_effects
+from conftest import PROJECT, Build
+from effects_sql import campaign_effects, segmentation_value
+from evidence_sql import build, models_for, tables_of
 from rendering import project_vars
 from scipy import stats
 
@@ -55,10 +56,13 @@ def compared(demo: duckdb.DuckDBPyConnection, campaign: pd.Series) -> pd.DataFra
 
     paid = demo.sql("from staging.stg_transactions").df()
     paid = paid[paid["transaction_type"].isin(VARS["purchase_transaction_types"])]
-    paid["amount"] = paid["amount"].astype(float)
+    margin = pd.read_csv(PROJECT / "seeds" / "margins.csv").set_index("transaction_type")
+    paid["revenue"] = paid["amount"].astype(float) * paid["transaction_type"].map(
+        margin["margin_rate"]
+    )
     on = pd.to_datetime(paid["transacted_at"]).dt.normalize()
-    for name, first in (("purchase_amount", start), ("purchase_amount_before", start - DAYS)):
-        within = paid[(on >= first) & (on < first + DAYS)].groupby("customer_id")["amount"].sum()
+    for name, first in (("revenue", start), ("revenue_before", start - DAYS)):
+        within = paid[(on >= first) & (on < first + DAYS)].groupby("customer_id")["revenue"].sum()
         found[name] = within.reindex(found.index).fillna(0.0)
     return found
 
@@ -91,6 +95,9 @@ def test_effects_of_the_demo_are_those_of_its_customers(demo: duckdb.DuckDBPyCon
             z = y - slope * (x - x.mean())
             effect = z[arms[0]].mean() - z[arms[1]].mean()
             assert row.itt_effect == pytest.approx(effect, rel=1e-9, abs=1e-12)
+            if not pd.isna(row.relative_effect):
+                ratio = z[arms[0]].mean() / z[arms[1]].mean()
+                assert row.relative_effect == pytest.approx(ratio - 1, rel=1e-9, abs=1e-12)
             variances = [sum(v[arm].var() / arm.sum() for arm in arms) for v in (y, z)]
             left = variances[1] / variances[0] if variances[0] > 0 else 1.0
             assert row.variance_reduction == pytest.approx(1 - left, abs=1e-9)
@@ -193,7 +200,9 @@ where number % 10 in (2, 4) or number % 10 = 3
 union all
 select 'C2', 'savings', date '2019-01-01', null
 union all
-select 'C6', 'savings', date '2026-04-01', null;
+select 'C6', 'savings', date '2026-04-01', null
+union all
+select 'C401', 'credit_card', date '2026-04-30', null;
 create table stg_transactions as
 select customer_id, 'payment' as transaction_type, date '2026-01-10' as transacted_on,
        cast(10 as decimal(18, 2)) as amount
@@ -201,8 +210,12 @@ from stg_customers
 union all
 select customer_id, 'deposit', date '2026-01-10', 1000000 from stg_customers
 union all
--- One customer with more than half of all amounts.
-select 'C8', 'payment', date '2026-02-10', 1000000;
+-- One customer with more than half of all amounts; the files cover every window but the last.
+select 'C8', 'payment', date '2026-02-10', 1000000
+union all
+select 'C401', 'payment', days.transacted_on, 1
+from (values (date '2024-10-01'), (date '2026-04-30')) as days (transacted_on);
+create table int_purchase_margins as select 'payment' as transaction_type, 0.5 as margin_rate;
 """
 
 
@@ -247,8 +260,179 @@ def test_what_cannot_be_compared_has_a_status_and_no_effect(campaign_id: str, st
     assert rows["effect_reason"].str.endswith(".").all()
 
 
+MEASURED_BY = {"conversion": "stg_product_holdings", "revenue": "stg_transactions"}
+FIGURES = [
+    *("itt_effect", "itt_effect_low", "itt_effect_high", "unadjusted_effect", "relative_effect"),
+    *("treated_mean", "holdout_mean", "power", "pooled_effect", "p"),
+]
+
+
+def with_change(*changes: str) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Effects of the campaign `fair`, balance, and what segments are worth, after changes."""
+    with duckdb.connect() as connection:
+        connection.execute(INPUTS)
+        for change in changes:
+            connection.execute(change)
+        effects = campaign_effects(connection)
+        worth = segmentation_value(connection, 2)
+        balance = connection.sql("from campaign_balance where campaign_id = 'fair'").df()
+    return effects[effects["campaign_id"] == "fair"], balance, worth
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status", "change"),
+    [
+        ("conversion", "no_holdings", "delete from {table}"),
+        ("conversion", "no_holdings", "update {table} set product = 'sparings'"),
+        ("conversion", "short_record", "delete from {table} where opened_on > '2026-03-10'"),
+        ("conversion", "short_record", "delete from {table} where opened_on <= '2026-01-19'"),
+        ("revenue", "no_transactions", "delete from {table}"),
+        ("revenue", "no_transactions", "delete from {table} where transaction_type = 'payment'"),
+        ("revenue", "short_record", "delete from {table} where transacted_on > '2026-03-16'"),
+        ("revenue", "short_record", "delete from {table} where transacted_on <= '2026-01-15'"),
+    ],
+)
+def test_a_missing_file_gives_no_effect_and_no_worth(
+    outcome: str, status: str, change: str
+) -> None:
+    """Where nothing was handed in, both arms would agree on a precise 0."""
+    effects, _, worth = with_change(change.format(table=MEASURED_BY[outcome]))
+    rows = effects[effects["outcome"] == outcome]
+    assert set(rows["effect_status"]) == {status}
+    assert rows[FIGURES].isna().all(axis=None)
+    assert rows["null_reasons"].str.contains("not_measured").all()
+    others = effects[effects["outcome"] != outcome]
+    assert set(others["effect_status"]) == {"measured"}
+    valued = {"conversion": "revenue_less_cost", "revenue": "conversion"}[outcome]
+    assert list(worth.loc[worth["campaign_id"] == "fair", "outcome"]) == [valued]
+
+
+def test_worth_is_a_sentence_with_its_figures() -> None:
+    _, _, worth = with_change()
+    found = worth[worth["campaign_id"].eq("fair") | worth["is_all_campaigns"]]
+    assert len(found) == 4 and found["is_outcome_in_segments"].sum() == 2
+    for row in found.itertuples():
+        # Savings are what these segments were made from; payments are not.
+        assert row.is_outcome_in_segments == (row.outcome == "conversion")
+        unit = {"conversion": "conversions", "revenue_less_cost": VARS["currency"]}[row.outcome]
+        whose, end = ("This", " and campaign.")
+        if not row.is_all_campaigns:
+            whose, end = ("In campaign fair this", ".")
+        if pd.isna(row.gain_low):
+            assert row.gain == 0 and "same_action_everywhere" in row.null_reasons
+            assert row.worth.startswith(f"{whose} segmentation was worth nothing that could be")
+        else:
+            figures = f"{row.gain:.4f} ({row.gain_low:.4f} to {row.gain_high:.4f})"
+            expected = f"{whose} segmentation is worth {figures} {unit} per customer{end}"
+            assert row.worth == expected
+    # No cost was handed in for it.
+    assert set(worth.loc[worth["campaign_id"] == "fair_too", "outcome"]) == {"conversion"}
+
+
+def test_revenue_less_cost_counts_the_treated_ones_costs() -> None:
+    with duckdb.connect() as connection:
+        connection.execute(INPUTS)
+        campaign_effects(connection)
+        segmentation_value(connection, 2)
+        found = connection.sql("""
+            select is_treated, outcome_value, count(*) as customers
+            from int_campaign_policy_customers
+            where campaign_id = 'fair' and outcome = 'revenue_less_cost' and customer_id <> 'C8'
+            group by all order by all
+        """).fetchall()
+    # Half of a payment of 10; half a euro for each of the treated.
+    assert found == [(0.0, 5.0, 199), (1.0, 4.5, 199)]
+
+
+def test_files_that_just_cover_the_window_are_enough() -> None:
+    """Fourteen days without a row are no hole (var record_gap_days); fifteen are."""
+    for day, status in (("2026-03-17", "measured"), ("2026-03-16", "short_record")):
+        effects, _, _ = with_change(
+            "delete from stg_transactions where transacted_on > '2026-03-01'",
+            f"insert into stg_transactions values ('C1', 'payment', '{day}', 1)",
+        )
+        assert set(effects.loc[effects["outcome"] == "revenue", "effect_status"]) == {status}
+
+
+def test_balance_is_known_of_what_was_handed_in_alone() -> None:
+    _, balance, _ = with_change("delete from stg_product_holdings")
+    found = balance.set_index("feature")
+    unknown = ["has_held_before", "products_before"]
+    assert set(found.index[found["null_reasons"] == "unknown_before"]) == set(unknown)
+    assert found.loc[unknown, ["treated_mean", "holdout_mean", "imbalance"]].isna().all(axis=None)
+    assert (found["treated_count"] == 200).all() and (found["holdout_count"] == 199).all()
+    assert found.loc["tenure_days", "null_reasons"] == "no_variation"
+
+
+def test_a_holdout_who_was_shown_the_campaign_stays_in_the_holdout() -> None:
+    """Dropping those whom the campaign found would leave a holdout that no lot has drawn."""
+    contaminated = "create table int_contaminated_holdouts as select * from (values"
+    effects, balance, _ = with_change(
+        # C3's only row was rejected; C5 has an accepted one, too.
+        "delete from stg_campaign_engagements where campaign_id = 'fair' and customer_id = 'C3'",
+        f"{contaminated} ('fair', 'C3'), ('fair', 'C5')) as shown (campaign_id, customer_id)",
+    )
+    row = effects[effects["is_all_customers"] & (effects["outcome"] == "conversion")].iloc[0]
+    assert (row["treated_count"], row["holdout_count"]) == (200, 199)
+    assert (row["contaminated_holdout_count"], row["both_arms_count"]) == (2, 1)
+    assert row["holdout_mean"] == pytest.approx(40 / 199)
+    assert (balance["holdout_count"] == 199).all()
+    assert whole("fair")["contaminated_holdout_count"] == 0
+
+
+BASE_ROWS = """
+create table base_campaign_engagements as from (values
+    ('shown', 'K', 'C1', 'broken', 'holdout_with_impressions'),
+    ('mended', 'K', 'C2', 'broken', 'holdout_with_impressions'),
+    ('mended', 'K', 'C2', 'accepted', null),
+    ('deleted', 'K', 'C3', 'broken', 'holdout_with_impressions'),
+    ('deleted', 'K', 'C3', 'superseded', null),
+    ('late', 'K', 'C4', 'broken', 'future_date|holdout_with_impressions'),
+    ('fine', 'K', 'C5', 'accepted', null),
+    ('seen', 'K', 'C6', 'broken', 'holdout_with_impressions'),
+    ('slip', 'unplanned', 'C7', 'broken', 'holdout_with_impressions'),
+    ('also_shown', 'K', 'C8', 'broken', 'holdout_with_impressions'))
+as rows_of (engagement_id, campaign_id, customer_id, row_status, broken_rules);
+create table stg_campaigns as from (values ('K', 0.5), ('unplanned', null))
+as campaigns (campaign_id, planned_holdout_share);
+create table stg_campaign_engagements as from (values
+    ('K', 'C2', true), ('K', 'C5', true), ('K', 'C6', false), ('K', 'C8', true))
+as rows_of (campaign_id, customer_id, is_holdout);
+"""
+
+
+def test_a_contaminated_holdout_is_one_whose_row_nothing_else_is_wrong_with() -> None:
+    """C6 has an accepted row as one of the treated, and stays one."""
+    with duckdb.connect() as connection:
+        connection.execute(BASE_ROWS)
+        build(connection, models_for("int_contaminated_holdouts", tables_of(connection)))
+        found = connection.sql("from int_contaminated_holdouts")
+        assert found.order("all").fetchall() == [
+            ("K", "C1"),
+            ("K", "C8"),
+        ]
+
+
+def test_every_null_figure_of_an_effect_has_its_reason() -> None:
+    """And no reason is given for a figure that is there."""
+    found = bad_input()
+    reasons = found["null_reasons"].fillna("").str.split("|")
+    for figure, names in {
+        "itt_effect": {"not_measured"},
+        "relative_effect": {
+            *("not_measured", "none_treated", "none_held_out", "adjusted_below_zero"),
+        },
+        "power": {"not_measured", "no_variation"},
+        "detectable_effect": {"not_measured", "no_variation"},
+        "pooled_effect": {"not_measured", "no_variation", "all_customers", "few_segments"},
+        "p": {"not_measured", "no_variation", "small_cell"},
+    }.items():
+        has_reason = reasons.map(lambda given, names=names: bool(names & set(given)))
+        assert (found[figure].isna() == has_reason).all(), figure
+
+
 def test_a_campaign_without_a_product_still_has_an_effect_on_purchases() -> None:
-    assert whole("nameless", "purchase_amount")["effect_status"] == "measured"
+    assert whole("nameless", "revenue")["effect_status"] == "measured"
 
 
 def test_who_is_compared() -> None:
@@ -276,8 +460,8 @@ def test_openings_are_counted_alike_and_once() -> None:
 
 
 def test_campaigns_for_the_same_product_at_the_same_time_are_counted() -> None:
-    assert whole("fair")["overlapping_campaign_count"] == 2
-    assert whole("all_held_out")["overlapping_campaign_count"] == 0
+    assert whole("fair")["window_overlap_campaign_count"] == 2
+    assert whole("all_held_out")["window_overlap_campaign_count"] == 0
 
 
 def test_no_cost_gives_no_cost_per_conversion() -> None:
@@ -287,9 +471,10 @@ def test_no_cost_gives_no_cost_per_conversion() -> None:
 
 
 def test_one_customer_with_most_of_all_purchases_leaves_no_verdict() -> None:
-    row = whole("fair", "purchase_amount")
+    row = whole("fair", "revenue")
     assert row["is_small_cell"] and pd.isna(row["p"])
-    assert row["treated_mean"] == pytest.approx(10 + 1_000_000 / 200)
+    assert "small_cell" in row["null_reasons"]
+    assert row["treated_mean"] == pytest.approx(0.5 * (10 + 1_000_000 / 200))
 
 
 def test_segments_made_from_the_outcome_say_so() -> None:
@@ -297,7 +482,7 @@ def test_segments_made_from_the_outcome_say_so() -> None:
     for outcome, campaign_id, expected in (
         ("conversion", "fair", True),
         ("conversion", "broken", False),
-        ("purchase_amount", "fair", False),
+        ("revenue", "fair", False),
     ):
         rows = found[(found["outcome"] == outcome) & (found["campaign_id"] == campaign_id)]
         assert not rows.loc[rows["is_all_customers"], "is_outcome_in_segments"].any()

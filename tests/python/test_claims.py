@@ -518,6 +518,7 @@ def judged(
     fill(connection, "int_claim_figures", figures)
     fill(connection, "stg_transactions", [{"is_constructed": is_constructed}])
     fill(connection, "int_metric_cells")
+    fill(connection, "int_segmentation_structure", [{"segmentation": GOOD["segmentation"]}])
     # Of `behaviour` conversions, purchases and transactions went in; of the other nobody knows.
     sources = [
         {"segmentation": "behaviour", "raw_column": "campaign_engagements.conversions"},

@@ -32,7 +32,6 @@ ALSO_HANDED_OUT = {
     "evidence.engagement_factors",
     "evidence.segment_outcome_noise_check",
     "evidence.segmentation_noise_check",
-    "evidence.segmentation_value",
     "evidence.variation_shares",
 }
 IN_95 = ", in at least 95 % of the rows"
@@ -240,11 +239,17 @@ create table evidence.campaign_effects as
 select segmentation, segment_id, 'K1' as campaign_id, 'conversion' as outcome,
     'measured' as effect_status, 0.03::double as itt_effect, 0.01::double as itt_effect_low,
     0.05::double as itt_effect_high, 0.01::double as p, 0.02::double as adjusted_p,
-    false as is_small_cell
+    false as is_small_cell, null::varchar as null_reasons,
+    'tenure_days' as most_imbalanced_feature, 0.02::double as largest_imbalance
 from numbered;
+create table evidence.campaign_balance as
+select 'K1' as campaign_id, 'tenure_days' as feature, 300::bigint as treated_count,
+    100::bigint as holdout_count, 510.0::double as treated_mean, 500.0::double as holdout_mean,
+    0.02::double as imbalance, null::varchar as null_reasons;
 create table evidence.segmentation_value as
-select 'behaviour' as segmentation, 'K1' as campaign_id, 0.01::double as gain,
-    0.0::double as gain_low, 0.02::double as gain_high;
+select 'behaviour' as segmentation, 'conversion' as outcome, 'K1' as campaign_id,
+    0.01::double as gain, 0.0::double as gain_low, 0.02::double as gain_high,
+    null::varchar as null_reasons;
 
 create table health.build_info as
 select date '2026-03-31' as as_of_on, 'demo' as source_name, 'aaaa' as input_hash,
@@ -513,10 +518,35 @@ VIOLATIONS = {
         "an effect is told exactly where it was measured",
         "segment_id: 3, campaign_id: K1, outcome: conversion, effect_status: invalid_assignment",
     ),
+    "update evidence.campaign_effects set null_reasons = 'not_measured' where segment_id = 2": (
+        "evidence.campaign_effects",
+        "an effect that was not measured says why",
+        "segment_id: 2, campaign_id: K1, outcome: conversion, effect_status: measured",
+    ),
+    "update evidence.campaign_balance set imbalance = null": (
+        "evidence.campaign_balance",
+        "a standardised difference is told, or why not",
+        "campaign_id: K1, feature: tenure_days, imbalance: null",
+    ),
+    "update evidence.campaign_balance set holdout_count = 0": (
+        "evidence.campaign_balance",
+        "both groups have customers",
+        "campaign_id: K1, feature: tenure_days, treated_count: 300, holdout_count: 0",
+    ),
+    "update evidence.campaign_effects set largest_imbalance = 0.1 where segment_id = 1": (
+        "evidence.campaign_balance",
+        "the largest imbalance of campaign_effects is one of these",
+        "campaign_id: K1, most_imbalanced_feature: tenure_days, largest_imbalance: 0.1",
+    ),
     "update evidence.segmentation_value set gain_high = 0.005": (
         "evidence.segmentation_value",
         WITHIN,
-        "cell: behaviour, K1, figure: gain, low: 0.0, estimate: 0.01, high: 0.005",
+        "cell: behaviour, conversion, K1, figure: gain, low: 0.0, estimate: 0.01, high: 0.005",
+    ),
+    "update evidence.segmentation_value set null_reasons = 'same_action_everywhere'": (
+        "evidence.segmentation_value",
+        "a gain without an interval says why",
+        "outcome: conversion, campaign_id: K1, null_reasons: same_action_everywhere",
     ),
     "update evidence.recommendations set evidence = 'descriptive' where segment_id = 2": (
         "evidence.recommendations",

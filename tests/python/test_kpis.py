@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from evidence_sql import documented_columns
-from rendering import ROOT
+from rendering import ROOT, project_vars
 
 PAGE = ROOT / "docs" / "kpis.md"
 AREAS = ["segmentation", "engagement", "behavioural patterns", "campaign impact", "updates"]
@@ -52,6 +52,10 @@ def test_every_column_named_exists_or_its_mart_is_pending() -> None:
 
 def test_columns_of_odd_input_exist() -> None:
     text = PAGE.read_text(encoding="utf-8").split("## What happens to odd input")[1]
-    known = set().union(*documented_columns().values())
-    values = {"other", "nobody_assigned"}
+    marts = documented_columns()
+    known = set().union(marts, project_vars(), *marts.values())
+    values = {
+        *("other", "nobody_assigned", "holdout_with_impressions"),
+        *("one_arm", "no_holdings", "no_transactions", "short_record"),
+    }
     assert set(re.findall(r"`(\w+)`", text)) - values - known == set()

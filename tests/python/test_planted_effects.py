@@ -12,8 +12,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pytest
-from effects_sql import campaign_effects
-from evidence_sql import build, models_for, tables_of
+from effects_sql import build_model, campaign_effects
 from planted_banks import add_bank
 from rendering import ROOT, project_vars
 from scipy import stats
@@ -47,7 +46,7 @@ from members;
 @pytest.fixture(scope="module", autouse=True)
 def _free_memory() -> Iterator[None]:
     yield
-    for kept in (effects_in_banks, adjusted_effects):
+    for kept in (effects_in_banks, adjusted_effects, zero_conversions):
         kept.cache_clear()
 
 
@@ -133,7 +132,7 @@ def test_every_campaign_with_a_holdout_and_no_other_has_effects() -> None:
     assert abs(gap.mean()) < 1
 
 
-@pytest.mark.parametrize("outcome", ["conversion", "purchase_amount"])
+@pytest.mark.parametrize("outcome", ["conversion", "revenue"])
 def test_intervals_hold_the_planted_effect(outcome: str) -> None:
     found = cells(SHORT, outcome)
     assert len(found) > 60
@@ -142,17 +141,87 @@ def test_intervals_hold_the_planted_effect(outcome: str) -> None:
         assert low <= found[f"{name}_covers"].sum() <= high, name
 
 
-def significant_zeros(seeds: range) -> tuple[int, int]:
+def significant_zeros(found: pd.DataFrame, outcome: str) -> tuple[int, int]:
     """How many tests of a planted zero there are, and how many find something."""
-    found = effects_in_banks(seeds)
-    tested = found[(found["truth"] == 0) & found["p"].notna()]
+    tested = found[(found["truth"] == 0) & found["p"].notna() & (found["outcome"] == outcome)]
     return len(tested), int((tested["p"] < 1 - LEVEL).sum())
 
 
-def test_a_planted_zero_is_found_no_more_often_than_the_level_allows() -> None:
-    tests, found = significant_zeros(SHORT)
+ZERO_CAMPAIGNS, ZERO_CUSTOMERS, ZERO_BASE = 40, 2_400, 0.12
+ZERO_INPUTS = """
+create table as_of as select date '2026-06-30' as as_of_on;
+create table stg_campaigns as
+select distinct campaign_id, 'savings' as product, date '2026-01-01' as starts_on,
+       date '2026-01-31' as ends_on, 0.3 as planned_holdout_share
+from drawn;
+create table stg_campaign_engagements as
+select campaign_id, customer_id, date '2026-01-01' as occurred_on, is_holdout,
+       0 as impressions, 0 as conversions, 0.0 as cost_amount
+from drawn;
+create table stg_customers as
+select customer_id, date '2020-01-01' as joined_on, 1980 as birth_year from drawn;
+create table customer_segments as
+select 'planted' as segmentation, customer_id, segment_id from drawn;
+create table int_segmentation_sources as
+select 'planted' as segmentation, 'customers.region' as raw_column, cast(null as varchar) as cell;
+create table stg_product_holdings as
+select customer_id, 'savings' as product, date '2026-02-01' as opened_on,
+       cast(null as date) as closed_on
+from drawn where has_opened
+union all
+select customer_id, 'savings', date '2025-01-01', null from drawn where has_held
+union all
+select 'nobody', 'mortgage', date '2026-06-30', null;
+create table stg_transactions
+    (customer_id varchar, transaction_type varchar, transacted_on date, amount decimal(18, 2));
+"""
+
+
+@cache
+def zero_conversions() -> pd.DataFrame:
+    """Campaigns that move nobody, in four segments large enough that every test is made.
+
+    Holders open again more often than others, so that the adjustment has something to do.
+    """
+    rng = np.random.default_rng(20260113)
+    size = ZERO_CAMPAIGNS * ZERO_CUSTOMERS
+    has_held = rng.random(size) < 0.4
+    drawn = pd.DataFrame(
+        {
+            "customer_id": np.arange(size).astype(str),
+            "campaign_id": (np.arange(size) // ZERO_CUSTOMERS).astype(str),
+            "segment_id": rng.integers(1, 5, size),
+            "is_holdout": rng.random(size) < 0.3,
+            "has_held": has_held,
+            "has_opened": rng.random(size) < np.where(has_held, 1.6, 0.6) * ZERO_BASE,
+        }
+    )
+    with duckdb.connect(config={"threads": 2}) as connection:
+        connection.register("drawn", drawn)
+        connection.execute(ZERO_INPUTS)
+        found = campaign_effects(connection)
+    return found[found["effect_status"] == "measured"].assign(truth=0.0)
+
+
+@pytest.mark.parametrize("outcome", ["conversion", "revenue"])
+def test_a_planted_zero_is_found_no_more_often_than_the_level_allows(outcome: str) -> None:
+    """Conversions of the demo where nothing is planted are too few for a test; they are drawn."""
+    worlds = {"conversion": zero_conversions, "revenue": lambda: effects_in_banks(SHORT)}
+    tests, found = significant_zeros(worlds[outcome](), outcome)
     assert tests > 80
-    assert found <= stats.binom.ppf(0.999, tests, 1 - LEVEL)
+    # At most, and not because a test never finds anything.
+    assert 0 < found <= stats.binom.ppf(0.99, tests, 1 - LEVEL)
+
+
+def test_nearly_every_planted_zero_of_conversions_is_tested() -> None:
+    found = zero_conversions()
+    assert found["p"].notna().mean() > 0.99
+    assert len(found) > 0.9 * 5 * ZERO_CAMPAIGNS
+
+
+def zeros_in_words(outcome: str, found: pd.DataFrame) -> list[object]:
+    tests, significant = significant_zeros(found, outcome)
+    return [tests, significant, int(stats.binom.ppf(0.99, tests, 1 - LEVEL))]
 
 
 def table_of(head: Iterable[object], rows: Iterable[Iterable[object]]) -> list[str]:
@@ -180,12 +249,17 @@ def rows_of_cells(found: pd.DataFrame) -> Iterator[list[object]]:
 
 @pytest.mark.full
 def test_planted_effects_lie_in_their_intervals_and_are_written_down() -> None:
-    conversions, amounts = cells(ALL, "conversion"), cells(ALL, "purchase_amount")
+    conversions, amounts = cells(ALL, "conversion"), cells(ALL, "revenue")
     for found in (conversions, amounts):
         for name in ("itt_effect", "unadjusted_effect"):
             assert 0.92 <= found[f"{name}_covers"].mean() <= 0.98, name
-    tests, significant = significant_zeros(ALL)
-    assert significant <= stats.binom.ppf(0.99, tests, 1 - LEVEL)
+    zeros = {
+        "conversions of the demo": zeros_in_words("conversion", effects_in_banks(ALL)),
+        "conversions, drawn": zeros_in_words("conversion", zero_conversions()),
+        "revenue of the demo": zeros_in_words("revenue", effects_in_banks(ALL)),
+    }
+    for tests, significant, limit in zeros.values():
+        assert significant <= limit, tests
     raw, pooled = (
         ((conversions[name] - conversions["truth"]) ** 2)[conversions["pooled_effect"].notna()]
         for name in ("itt_effect", "pooled_effect")
@@ -212,15 +286,24 @@ def test_planted_effects_lie_in_their_intervals_and_are_written_down() -> None:
         "The mean squared error of the pooled effects is"
         f" {100 * pooled.mean() / raw.mean():.0f} % of that of the effects cell by cell.",
         "",
-        "## Amounts of purchases, which no campaign moves",
+        "## Revenue, which no campaign moves",
         "",
         *table_of(head, rows_of_cells(amounts)),
         "",
         "## Planted zeros",
         "",
-        f"Of {tests:,} tests of an effect that is 0 (cells and all customers together),"
-        f" {significant} find one at the level of {100 * (1 - LEVEL):g} %; by chance it would be"
-        f" at most {int(stats.binom.ppf(0.99, tests, 1 - LEVEL))} (99 % limit).",
+        "Tests of an effect that is 0, of cells and of all customers together, and how many find"
+        f" one at the level of {100 * (1 - LEVEL):g} %. In the demo hardly any cell with a zero has"
+        " enough conversions for a test; so they are drawn:"
+        f" {ZERO_CAMPAIGNS} campaigns of {ZERO_CUSTOMERS:,} customers in four segments,"
+        f" {100 * ZERO_BASE:g} % of whom convert in either group.",
+        "",
+        *table_of(
+            ["outcome", "tests", "significant", "at most by chance (99 % limit)"],
+            [[name, *counts] for name, counts in zeros.items()],
+        ),
+        "",
+        *adjustment_in_words(),
         "",
         *splits_in_words(),
         "",
@@ -230,7 +313,7 @@ def test_planted_effects_lie_in_their_intervals_and_are_written_down() -> None:
 
 # --- the split ---
 
-SPLIT_CUSTOMERS, SPLITS = 4_000, 100
+SPLIT_CUSTOMERS, SPLITS, FAIR_CHANCE = 4_000, 100, VARS["sample_ratio_level"]
 SPLIT_INPUTS = """
 create table as_of as select date '2026-06-30' as as_of_on;
 create table stg_campaigns as
@@ -250,12 +333,25 @@ create table stg_transactions
 """
 
 
-def invalid_splits(planned: float, lost_from: str) -> int:
-    """How many of SPLITS campaigns are invalid when 20 % of a group ('' for none) are missing."""
+def invalid_splits(planned: float, lost_from: str, is_fixed: bool = False) -> int:
+    """How many of SPLITS campaigns are invalid when 20 % of a group ('' for none) are missing.
+
+    With `is_fixed` the arms have the planned sizes, as `make audience` draws them, and exactly
+    20 % of one are missing; else who is held out, and who is missing, is each customer's own lot.
+    """
     rng = np.random.default_rng([20260106, round(100 * planned), len(lost_from)])
-    is_holdout = rng.random((SPLITS, SPLIT_CUSTOMERS)) < planned
-    hit = {"": False, "holdout": is_holdout, "treated": ~is_holdout}[lost_from]
-    kept = ~(hit & (rng.random(is_holdout.shape) < 0.2))
+    if is_fixed:
+        place = rng.permuted(np.tile(np.arange(SPLIT_CUSTOMERS), (SPLITS, 1)), axis=1)
+        held_out = round(planned * SPLIT_CUSTOMERS)
+        is_holdout = place < held_out
+        lost = {"": 0, "holdout": held_out, "treated": SPLIT_CUSTOMERS - held_out}[lost_from]
+        # From the inner end of the arm's places, which the lot gave out.
+        first = held_out if lost_from == "treated" else 0
+        kept = ~((place >= first) & (place < first + round(0.2 * lost)))
+    else:
+        is_holdout = rng.random((SPLITS, SPLIT_CUSTOMERS)) < planned
+        hit = {"": False, "holdout": is_holdout, "treated": ~is_holdout}[lost_from]
+        kept = ~(hit & (rng.random(is_holdout.shape) < 0.2))
     campaign, customer = np.nonzero(kept)
     splits = pd.DataFrame(
         {
@@ -268,7 +364,7 @@ def invalid_splits(planned: float, lost_from: str) -> int:
     with duckdb.connect(config={"threads": 2}) as connection:
         connection.register("splits", splits)
         connection.execute(SPLIT_INPUTS)
-        build(connection, models_for("int_campaign_checks", tables_of(connection)))
+        build_model(connection, "int_campaign_checks")
         found = connection.sql("select campaign_status from int_campaign_checks").df()
     assert len(found) == SPLITS
     return int((found["campaign_status"] == "invalid_assignment").sum())
@@ -287,9 +383,14 @@ def chance_to_catch(planned: float, lost_from: str) -> float:
 
 
 @pytest.mark.parametrize("lost_from", ["holdout", "treated"])
-def test_a_broken_split_is_caught(lost_from: str) -> None:
-    """In halves always; with a fifth held out as good as always (997 in 1,000)."""
-    assert invalid_splits(0.5, lost_from) == SPLITS
+@pytest.mark.parametrize("planned", [0.2, 0.5])
+def test_a_broken_split_is_always_caught(planned: float, lost_from: str) -> None:
+    assert invalid_splits(planned, lost_from, is_fixed=True) == SPLITS
+
+
+@pytest.mark.parametrize("lost_from", ["holdout", "treated"])
+def test_a_broken_split_of_single_lots_is_caught_at_its_rate(lost_from: str) -> None:
+    """Where each customer has a lot of their own: of a fifth held out 997 in 1,000."""
     chance = chance_to_catch(0.2, lost_from)
     assert chance > 0.99
     assert invalid_splits(0.2, lost_from) >= stats.binom.ppf(0.001, SPLITS, chance)
@@ -298,27 +399,40 @@ def test_a_broken_split_is_caught(lost_from: str) -> None:
 def test_a_fair_split_is_flagged_at_the_stated_rate() -> None:
     flagged = invalid_splits(0.2, "") + invalid_splits(0.5, "")
     assert flagged <= stats.binom.ppf(0.999, 2 * SPLITS, VARS["sample_ratio_level"])
+    assert invalid_splits(0.2, "", is_fixed=True) == 0
 
 
 def splits_in_words() -> list[str]:
     rows = [
-        [f"{planned:g}", lost_from or "nobody", invalid_splits(planned, lost_from)]
+        [
+            f"{planned:g}",
+            lost_from or "nobody",
+            invalid_splits(planned, lost_from, is_fixed=True),
+            invalid_splits(planned, lost_from),
+            f"{100 * (chance_to_catch(planned, lost_from) if lost_from else FAIR_CHANCE):.1f} %",
+        ]
         for planned in (0.2, 0.5)
         for lost_from in ("", "holdout", "treated")
+    ]
+    head = [
+        *("held out", "20 % are missing from", f"invalid of {SPLITS}, arms of fixed size"),
+        *(f"invalid of {SPLITS}, a lot each", "chance with a lot each"),
     ]
     return [
         "## Splits",
         "",
         f"{SPLITS} campaigns of {SPLIT_CUSTOMERS:,} customers a row; a split is invalid below a p"
-        f" of {VARS['sample_ratio_level']:g}.",
+        f" of {VARS['sample_ratio_level']:g}. Arms of fixed size, as `make audience` draws them,"
+        " miss exactly 20 %; with a lot for each customer sizes vary, and a split in a few hundred"
+        " looks right by chance.",
         "",
-        *table_of(["held out", "20 % are missing from", f"invalid of {SPLITS}"], rows),
+        *table_of(head, rows),
     ]
 
 
 # --- the adjustment ---
 
-SEGMENTS, SEGMENT_CUSTOMERS, EFFECT = 150, 400, 8.0
+SEGMENTS, SEGMENT_CUSTOMERS, EFFECT, HOLDOUT_MEAN = 400, 400, 8.0, 100.0
 ADJUSTED_INPUTS = """
 create table as_of as select date '2026-06-30' as as_of_on;
 create table stg_campaigns as
@@ -341,19 +455,22 @@ select customer_id, 'payment' as transaction_type, date '2025-12-01' as transact
        before as amount
 from drawn
 union all
-select customer_id, 'payment', date '2026-02-01', after from drawn;
+select customer_id, 'payment', date '2026-02-01', after from drawn
+union all
+select 'nobody', 'payment', date '2026-06-30', 1;
 """
 
 
 @cache
-def adjusted_effects() -> pd.DataFrame:
-    """Segments whose amounts before the start explain 64 % of the variance of those after it."""
+def adjusted_effects(explained: float) -> pd.DataFrame:
+    """Segments whose amounts before the start explain a share of the variance of those after it."""
     rng = np.random.default_rng(20260107)
     size = SEGMENTS * SEGMENT_CUSTOMERS
     before = rng.gamma(4.0, 25.0, size)
     is_holdout = rng.random(size) < 0.3
     own = rng.gamma(4.0, 25.0, size)
-    after = 100 + 0.8 * (before - 100) + 0.6 * (own - 100) + EFFECT * ~is_holdout
+    after = HOLDOUT_MEAN + EFFECT * ~is_holdout
+    after += np.sqrt(explained) * (before - 100) + np.sqrt(1 - explained) * (own - 100)
     drawn = pd.DataFrame(
         {
             "customer_id": np.arange(size).astype(str),
@@ -367,28 +484,70 @@ def adjusted_effects() -> pd.DataFrame:
         connection.register("drawn", drawn)
         connection.execute(ADJUSTED_INPUTS)
         found = campaign_effects(connection)
-    found = found[(found["outcome"] == "purchase_amount") & ~found["is_all_customers"]]
+    found = found[(found["outcome"] == "revenue") & ~found["is_all_customers"]]
     assert len(found) == SEGMENTS
     return found
 
 
+EXPLAINED = 0.64
+
+
 def test_the_adjustment_takes_away_what_behaviour_before_explains() -> None:
-    found = adjusted_effects()
-    assert found["variance_reduction"].mean() == pytest.approx(0.64, abs=0.02)
+    found = adjusted_effects(EXPLAINED)
+    assert found["variance_reduction"].mean() == pytest.approx(EXPLAINED, abs=0.02)
     seen = found["itt_effect"].var() / found["unadjusted_effect"].var()
     # Of two variances that share part of their noise; twice the error of their ratio in between.
-    assert seen == pytest.approx(0.36, abs=0.15)
+    assert seen == pytest.approx(1 - EXPLAINED, abs=0.1)
 
 
 def test_the_adjustment_does_not_bias() -> None:
-    found = adjusted_effects()
+    found = adjusted_effects(EXPLAINED)
     error = found["itt_effect"].std() / np.sqrt(SEGMENTS)
     assert abs(found["itt_effect"].mean() - EFFECT) < 3.5 * error
-    held = ((found["itt_effect_low"] <= EFFECT) & (found["itt_effect_high"] >= EFFECT)).sum()
-    low, high = stats.binom.ppf([0.0005, 0.9995], SEGMENTS, LEVEL)
-    assert low <= held <= high
     # The true effects are all one and the same.
     assert found["heterogeneity_p"].iloc[0] > 0.001
     covered = (found["pooled_effect_low"] <= EFFECT) & (found["pooled_effect_high"] >= EFFECT)
     assert covered.mean() > 0.9
     assert found["pooled_effect"].std() < found["itt_effect"].std() / 2
+
+
+SHARES_EXPLAINED = (0.0, EXPLAINED, 0.9)
+TRUTHS = {"itt_effect": EFFECT, "relative_effect": EFFECT / HOLDOUT_MEAN}
+
+
+def held_by(name: str, explained: float) -> int:
+    """How many segments' intervals hold the planted effect."""
+    found, truth = adjusted_effects(explained), TRUTHS[name]
+    return int(((found[f"{name}_low"] <= truth) & (found[f"{name}_high"] >= truth)).sum())
+
+
+@pytest.mark.parametrize("explained", SHARES_EXPLAINED)
+@pytest.mark.parametrize("name", TRUTHS)
+def test_intervals_hold_however_much_is_adjusted(name: str, explained: float) -> None:
+    """The noise of a ratio is that of both adjusted means, not of their difference over one."""
+    low, high = stats.binom.ppf([0.0005, 0.9995], SEGMENTS, LEVEL)
+    assert low <= held_by(name, explained) <= high
+
+
+def adjustment_in_words() -> list[str]:
+    rows = [
+        [
+            f"{100 * explained:g} %",
+            f"{100 * adjusted_effects(explained)['variance_reduction'].mean():.1f} %",
+            *(f"{100 * held_by(name, explained) / SEGMENTS:.1f} %" for name in TRUTHS),
+        ]
+        for explained in SHARES_EXPLAINED
+    ]
+    head = [
+        *("explained before", "variance reduction, mean"),
+        *("effect covers", "relative effect covers"),
+    ]
+    return [
+        "## The adjustment",
+        "",
+        f"{SEGMENTS} segments of {SEGMENT_CUSTOMERS} customers a row whose amounts before the start"
+        " explain a share of the variance of those after it; the planted effect is"
+        f" {EFFECT:g}, or {100 * EFFECT / HOLDOUT_MEAN:g} %.",
+        "",
+        *table_of(head, rows),
+    ]

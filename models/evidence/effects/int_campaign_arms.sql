@@ -2,17 +2,18 @@
 
 with assigned as (
     select
-        engagements.campaign_id,
-        engagements.customer_id,
-        max(case when engagements.is_holdout then 1 else 0 end) as is_held_out,
-        max(case when engagements.is_holdout then 0 else 1 end) as is_addressed,
-        sum(engagements.impressions) as impression_count,
-        sum(engagements.conversions) as platform_conversion_count,
-        sum(engagements.cost_amount) as campaign_cost
-    from {{ ref('stg_campaign_engagements') }} as engagements
-    inner join {{ ref('int_campaign_windows') }} as windows on engagements.campaign_id = windows.campaign_id
-    inner join {{ ref('int_adult_customers') }} as adults on engagements.customer_id = adults.customer_id
-    group by engagements.campaign_id, engagements.customer_id
+        assignments.campaign_id,
+        assignments.customer_id,
+        max(case when assignments.is_holdout then 1 else 0 end) as is_held_out,
+        max(case when assignments.is_holdout then 0 else 1 end) as is_addressed,
+        max(case when assignments.is_contaminated then 1 else 0 end) = 1 as is_contaminated,
+        sum(assignments.impressions) as impression_count,
+        sum(assignments.conversions) as platform_conversion_count,
+        sum(assignments.cost_amount) as campaign_cost
+    from {{ ref('int_campaign_assignments') }} as assignments
+    inner join {{ ref('int_campaign_windows') }} as windows on assignments.campaign_id = windows.campaign_id
+    inner join {{ ref('int_adult_customers') }} as adults on assignments.customer_id = adults.customer_id
+    group by assignments.campaign_id, assignments.customer_id
 ),
 
 final as (
@@ -26,7 +27,8 @@ final as (
             else 'treated'
         end as arm,
         cast({{ dbt.datediff('customers.joined_on', 'windows.starts_on', 'day') }} as double) as tenure_days,
-        assigned.impression_count > 0 as is_reached,
+        coalesce(assigned.impression_count > 0, false) as is_reached,
+        assigned.is_contaminated,
         assigned.platform_conversion_count,
         assigned.campaign_cost
     from assigned

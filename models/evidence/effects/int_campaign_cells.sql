@@ -14,6 +14,7 @@ final as (
         count(case when arms.arm = 'treated' then 1 end) as treated_count,
         count(case when arms.arm = 'treated' and arms.is_reached then 1 end) as reached_count,
         count(case when arms.arm = 'holdout' then 1 end) as holdout_count,
+        count(case when arms.arm = 'holdout' and arms.is_contaminated then 1 end) as contaminated_holdout_count,
         count(case when arms.arm = 'both' then 1 end) as both_arms_count,
         count(case when arms.arm = 'joined_after' then 1 end) as joined_after_count,
         cast(sum(case when arms.arm = 'treated' then arms.platform_conversion_count end) as bigint) as platform_conversion_count,

@@ -15,7 +15,7 @@ balance as (
         feature,
         imbalance,
         row_number() over (partition by campaign_id order by abs(imbalance) desc, feature) as place
-    from {{ ref('int_campaign_balance') }}
+    from {{ ref('campaign_balance') }}
     where imbalance is not null
 ),
 

@@ -24,9 +24,9 @@ long_outcomes as (
         campaign_id,
         customer_id,
         arm,
-        'purchase_amount' as outcome,
-        purchase_amount as outcome_value,
-        purchase_amount_before as value_before
+        'revenue' as outcome,
+        revenue as outcome_value,
+        revenue_before as value_before
     from outcomes
 ),
 
@@ -34,7 +34,13 @@ final as (
     select
         members.segmentation,
         case when scopes.is_all_customers then 0 else members.segment_id end as segment_id,
-        long_outcomes.*
+        long_outcomes.campaign_id,
+        long_outcomes.customer_id,
+        long_outcomes.arm,
+        long_outcomes.outcome,
+        long_outcomes.outcome_value,
+        -- What nobody knew before the start adjusts nothing.
+        coalesce(long_outcomes.value_before, 0e0) as value_before
     from long_outcomes
     inner join {{ ref('customer_segments') }} as members on long_outcomes.customer_id = members.customer_id
     cross join scopes

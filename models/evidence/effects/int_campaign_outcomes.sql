@@ -1,5 +1,4 @@
 {{ config(schema='intermediate') }}
-{% set purchase_types = quoted_items(var('purchase_transaction_types')) %}
 
 with compared as (
     select
@@ -31,41 +30,62 @@ holdings as (
     group by compared.campaign_id, compared.customer_id
 ),
 
+purchases as (
+    select
+        compared.campaign_id,
+        compared.customer_id,
+        sum(case when purchases.purchased_on >= compared.starts_on then purchases.margin_amount end) as revenue,
+        sum(case when purchases.purchased_on < compared.starts_on then purchases.margin_amount end) as revenue_before
+    from compared
+    inner join {{ ref('int_purchase_days') }} as purchases
+        on
+            compared.customer_id = purchases.customer_id
+            and purchases.purchased_on between compared.before_starts_on and compared.window_ends_on
+    group by compared.campaign_id, compared.customer_id
+),
+
 transactions as (
     select
         compared.campaign_id,
         compared.customer_id,
-        sum(case
-            when transactions.transaction_type in ({{ purchase_types }}) and transactions.transacted_on >= compared.starts_on
-                then transactions.amount
-        end) as purchase_amount,
-        sum(case
-            when transactions.transaction_type in ({{ purchase_types }}) and transactions.transacted_on < compared.starts_on
-                then transactions.amount
-        end) as purchase_amount_before,
-        count(case when transactions.transacted_on < compared.starts_on then 1 end) as transactions_before
+        count(*) as transactions_before
     from compared
     inner join {{ ref('stg_transactions') }} as transactions
         on
             compared.customer_id = transactions.customer_id
-            and transactions.transacted_on between compared.before_starts_on and compared.window_ends_on
+            and compared.before_starts_on <= transactions.transacted_on
+            and compared.starts_on > transactions.transacted_on
     group by compared.campaign_id, compared.customer_id
 ),
 
+-- What nobody recorded is unknown; only within a record does no row mean 0.
 final as (
     select
         compared.campaign_id,
         compared.customer_id,
         compared.arm,
         compared.tenure_days,
-        case when compared.product is not null then cast(coalesce(holdings.has_opened, 0) as double) end as has_opened,
-        case when compared.product is not null then cast(coalesce(holdings.has_held_before, 0) as double) end as has_held_before,
-        cast(coalesce(holdings.products_before, 0) as double) as products_before,
-        cast(coalesce(transactions.purchase_amount, 0) as double) as purchase_amount,
-        cast(coalesce(transactions.purchase_amount_before, 0) as double) as purchase_amount_before,
-        cast(coalesce(transactions.transactions_before, 0) as double) as transactions_before
+        case
+            when compared.product is not null and records.holdings_end_on >= compared.starts_on
+                then cast(coalesce(holdings.has_opened, 0) as double)
+        end as has_opened,
+        case
+            when compared.product is not null and records.holdings_start_on < compared.starts_on
+                then cast(coalesce(holdings.has_held_before, 0) as double)
+        end as has_held_before,
+        case
+            when records.holdings_start_on < compared.starts_on then cast(coalesce(holdings.products_before, 0) as double)
+        end as products_before,
+        case when records.purchases_end_on >= compared.starts_on then coalesce(purchases.revenue, 0e0) end as revenue,
+        case when records.purchases_start_on < compared.starts_on then coalesce(purchases.revenue_before, 0e0) end as revenue_before,
+        case
+            when records.transactions_start_on < compared.starts_on
+                then cast(coalesce(transactions.transactions_before, 0) as double)
+        end as transactions_before
     from compared
+    cross join {{ ref('int_outcome_records') }} as records
     left join holdings on compared.campaign_id = holdings.campaign_id and compared.customer_id = holdings.customer_id
+    left join purchases on compared.campaign_id = purchases.campaign_id and compared.customer_id = purchases.customer_id
     left join transactions
         on compared.campaign_id = transactions.campaign_id and compared.customer_id = transactions.customer_id
 )

@@ -9,6 +9,7 @@ with arms as (
         arm,
         count(*) as customer_count,
         sum(value_before) as sum_x,
+        sum(value_before * value_before) as sum_xx,
         sum(value_before * value_before) - sum(value_before) * sum(value_before) / count(*) as spread_x,
         sum(value_before * outcome_value) - sum(value_before) * sum(outcome_value) / count(*) as spread_xy
     from {{ ref('int_campaign_outcome_values') }}
@@ -23,6 +24,7 @@ final as (
         campaign_id,
         outcome,
         sum(sum_x) / nullif(sum(customer_count), 0) as mean_before,
+        {{ mean_standard_error('sum(customer_count)', 'sum(sum_x)', 'sum(sum_xx)') }} as mean_before_error,
         coalesce(sum(spread_xy) / nullif(sum(spread_x), 0), 0) as slope_before
     from arms
     group by segmentation, segment_id, campaign_id, outcome

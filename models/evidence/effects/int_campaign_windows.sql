@@ -1,7 +1,7 @@
 {{ config(schema='intermediate') }}
 
 with holdouts as (
-    select distinct campaign_id from {{ ref('stg_campaign_engagements') }}
+    select distinct campaign_id from {{ ref('int_campaign_assignments') }}
     where is_holdout
 ),
 
@@ -17,7 +17,7 @@ windows as (
 overlapping as (
     select
         windows.campaign_id,
-        count(*) as overlapping_campaign_count
+        count(*) as window_overlap_campaign_count
     from windows
     inner join {{ ref('stg_campaigns') }} as others
         on
@@ -37,7 +37,7 @@ final as (
         windows.starts_on,
         windows.window_ends_on,
         windows.window_ends_on <= as_of.as_of_on as is_window_over,
-        coalesce(overlapping.overlapping_campaign_count, 0) as overlapping_campaign_count
+        coalesce(overlapping.window_overlap_campaign_count, 0) as window_overlap_campaign_count
     from windows
     cross join {{ ref('as_of') }} as as_of
     left join overlapping on windows.campaign_id = overlapping.campaign_id

@@ -1,4 +1,4 @@
-"""One row per segmentation and campaign, and one over all campaigns: what segments gain."""
+"""One row per segmentation, outcome and campaign, and one over all campaigns: what segments gain."""
 
 from segmentation.policy import segmentation_values
 
