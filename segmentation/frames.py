@@ -221,6 +221,7 @@ CUSTOMER_VALUE_SCORES: Mapping[str, str] = {
     "clv_low": "float64",
     "clv_high": "float64",
     "basis": "str",
+    "interval_method": "str",
     "reason": "str",
 }
 
