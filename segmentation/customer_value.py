@@ -183,6 +183,7 @@ def score_customers(
                 share = horizon / last_year_days
                 scores[name] = expected * share
                 scores[f"{name}_low"], scores[f"{name}_high"] = (end * share for end in ends)
+            scores[f"{outcome}_baseline"] = baseline
         scores["basis"] = "baseline"
         scores["interval_method"] = "; ".join(
             f"{outcome}: {INTERVALS[baseline, outcome]}" for outcome, baseline in baselines.items()

@@ -135,7 +135,8 @@ create table customers.customer_value as
 select entity_id as customer_id, 3 as frequency, 0.6::double as probability_active,
     0.5::double as probability_active_low, 0.7::double as probability_active_high,
     4.0::double as expected_transactions_365, 40.0::double as clv, 30.0::double as clv_low,
-    50.0::double as clv_high, 'model' as basis, null::varchar as reason
+    50.0::double as clv_high, 'model' as basis, 'bootstrap' as interval_method,
+    null::varchar as reason
 from customers.segment_members;
 
 create schema evidence;
@@ -190,7 +191,11 @@ from numbered;
 create table evidence.model_scorecards as
 select 'engagement: clicked' as model, 'time' as split, 'auc' as metric, 0.6::double as estimate,
     0.55::double as estimate_low, 0.65::double as estimate_high, 0.5::double as baseline_value,
-    true as is_better_than_chance;
+    true as is_better_than_chance, null::boolean as use_baseline, 'resampled' as method
+union all
+select 'customer_value_' || outcome, 'time', 'root mean squared error against last year', null,
+    null, null, 2.0, null, true, 'delta method; not judged: too few'
+from (values ('transactions'), ('revenue')) as outcomes (outcome);
 create table evidence.claim_verdicts as
 select 'claim ' || segment_id as claim_id, segmentation, segment_id, 'highest' as claim_type,
     0.02::double as adjusted_p, 'supported' as verdict, 'yes' as use_it, 'It is so.' as reason
@@ -549,6 +554,17 @@ VIOLATIONS = {
         "what has no basis has no figures and a reason",
         "customer_id: C7, basis: none, clv: 40.0",
     ),
+    "update customers.customer_value set basis = 'baseline' where customer_id = 'C7'": (
+        "customers.customer_value",
+        "a baseline has a reason, says how its intervals are made, and has no probability of being "
+        "active",
+        "customer_id: C7, basis: baseline, interval_method: bootstrap",
+    ),
+    "update evidence.model_scorecards set use_baseline = false where estimate is null": (
+        "evidence.model_scorecards",
+        "a value model that was not judged gives way to the baseline and says why",
+        "model: customer_value_transactions, metric: root mean squared error against last year",
+    ),
     "update evidence.customer_value_fits set fit_status = 'at_bound' where parameter = 'r'": (
         "evidence.customer_value_fits",
         "only a converged fit has estimates, and every other a reason",
@@ -565,7 +581,8 @@ VIOLATIONS = {
         "what was measured after the campaign began has no figures",
         "segment_id: 1, outcome: clicked, feature: earlier_ctr, timing: after",
     ),
-    "update evidence.model_scorecards set is_better_than_chance = true, estimate_low = 0.49": (
+    "update evidence.model_scorecards set is_better_than_chance = true, estimate_low = 0.49 "
+    "where metric = 'auc'": (
         "evidence.model_scorecards",
         "an AUC better than chance has its interval above 0.5, and no other has",
         "model: engagement: clicked, split: time, metric: auc",
