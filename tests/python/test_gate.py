@@ -70,7 +70,7 @@ select 'behaviour' as segmentation, 'C' || number as entity_id, number % 4 + 1 a
     'fit' as fit_id
 from range(100) as members (number);
 create table customers.marketing_contacts as
-select 'C' || number as customer_id, number > 10 as has_consent,
+select 'C' || number as customer_id, number > 10 as has_consent, true as is_known_adult,
     number % 5 as contact_day_count, number > 10 and number % 5 < 3 as is_contactable,
     case when number % 5 > 0 then date '2026-03-01' end as last_contact_on
 from range(100) as members (number);
@@ -529,12 +529,17 @@ VIOLATIONS = {
     ),
     "update customers.marketing_contacts set is_contactable = true where customer_id = 'C2'": (
         "customers.marketing_contacts",
-        "nobody without consent may be contacted",
-        "customer_id: C2, has_consent: False, is_contactable: True",
+        "nobody without consent, or of unknown age, may be contacted",
+        "customer_id: C2, has_consent: False, is_known_adult: True, is_contactable: True",
+    ),
+    "update customers.marketing_contacts set is_known_adult = false where customer_id = 'C11'": (
+        "customers.marketing_contacts",
+        "nobody without consent, or of unknown age, may be contacted",
+        "customer_id: C11, has_consent: True, is_known_adult: False, is_contactable: True",
     ),
     "update customers.marketing_contacts set is_contactable = true where customer_id = 'C93'": (
         "customers.marketing_contacts",
-        "of customers with consent those contacted less may be contacted, and only those",
+        "of adults with consent those contacted less may be contacted, and only those",
         "most_if_contactable: 3, least_if_not: 3",
     ),
     "update customers.marketing_contacts set last_contact_on = '2026-04-01' "
