@@ -1,5 +1,5 @@
 with customers as (
-    {% for figure in segment_value_figures() -%}
+    {% for figure in ['probability_active'] + segment_value_figures() -%}
     select
         customer_id,
         '{{ figure }}' as value_figure,

@@ -115,7 +115,7 @@ from (values ('email', 150), ('facebook', 50)) as credits (channel, attributed);
 create table marts.segment_churn as
 select *, 100 as customer_count, 90 as observed_customer_count, 9 as churned_customer_count,
     0.1::double as churn_rate, 0.05::double as churn_rate_low, 0.2::double as churn_rate_high,
-    false as is_small_cell
+    null::varchar as null_reasons, false as is_small_cell
 from numbered;
 create table marts.segment_cohort_retention as
 select *, date '2026-01-01' as cohort_starts_on, 2 as months_since_joining,
@@ -129,7 +129,7 @@ select *, 25 as customer_count, 20 as valued_customer_count, 24 as active_custom
     800.0::double as clv_total, 40.0::double as clv_per_customer,
     35.0::double as clv_per_customer_low, 45.0::double as clv_per_customer_high,
     0.3::double as clv_top_tenth_share, 0.1::double as clv_top_customer_share,
-    true as is_small_cell
+    null::varchar as null_reasons, true as is_small_cell
 from numbered;
 create table customers.customer_value as
 select entity_id as customer_id, 3 as frequency, 0.6::double as probability_active,
@@ -553,6 +553,16 @@ VIOLATIONS = {
         "marts.segment_value",
         "the top customer has no more than the top tenth",
         "segment_id: 1, clv_top_customer_share: 0.4, clv_top_tenth_share: 0.3",
+    ),
+    "update marts.segment_churn set churn_rate = null where segment_id = 1": (
+        "marts.segment_churn",
+        "a rate that is null has a reason",
+        "segment_id: 1, churn_rate: null, null_reasons: null",
+    ),
+    "update marts.segment_value set mean_probability_active = null where segment_id = 1": (
+        "marts.segment_value",
+        "a figure that is null has a reason",
+        "segment_id: 1, clv_top_tenth_share: 0.3, mean_probability_active: null",
     ),
     "update customers.customer_value set basis = 'none' where customer_id = 'C7'": (
         "customers.customer_value",
