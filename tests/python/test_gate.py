@@ -529,13 +529,13 @@ VIOLATIONS = {
     ),
     "update customers.marketing_contacts set is_contactable = true where customer_id = 'C2'": (
         "customers.marketing_contacts",
-        "nobody without consent, or of unknown age, may be contacted",
-        "customer_id: C2, has_consent: False, is_known_adult: True, is_contactable: True",
+        "nobody without consent may be contacted",
+        "customer_id: C2, has_consent: False, is_contactable: True",
     ),
     "update customers.marketing_contacts set is_known_adult = false where customer_id = 'C11'": (
         "customers.marketing_contacts",
-        "nobody without consent, or of unknown age, may be contacted",
-        "customer_id: C11, has_consent: True, is_known_adult: False, is_contactable: True",
+        "nobody of unknown age may be contacted",
+        "customer_id: C11, is_known_adult: False, is_contactable: True",
     ),
     "update customers.marketing_contacts set is_contactable = true where customer_id = 'C93'": (
         "customers.marketing_contacts",
@@ -554,7 +554,8 @@ VIOLATIONS = {
         "the top customer has no more than the top tenth",
         "segment_id: 1, clv_top_customer_share: 0.4, clv_top_tenth_share: 0.3",
     ),
-    "update marts.segment_churn set churn_rate = null where segment_id = 1": (
+    "update marts.segment_churn set churn_rate = null, churn_rate_low = null, "
+    "churn_rate_high = null where segment_id = 1": (
         "marts.segment_churn",
         "a rate that is null has a reason",
         "segment_id: 1, churn_rate: null, null_reasons: null",
@@ -569,11 +570,11 @@ VIOLATIONS = {
         "what has no basis has no figures and a reason",
         "customer_id: C7, basis: none, clv: 40.0",
     ),
-    "update customers.customer_value set basis = 'baseline' where customer_id = 'C7'": (
+    "update customers.customer_value set basis = 'baseline' where customer_id = 'C9'": (
         "customers.customer_value",
         "a baseline has a reason, says how its intervals are made, and has no probability of being "
         "active",
-        "customer_id: C7, basis: baseline, interval_method: bootstrap",
+        "customer_id: C9, basis: baseline, interval_method: bootstrap",
     ),
     "update evidence.model_scorecards set use_baseline = false where estimate is null": (
         "evidence.model_scorecards",
