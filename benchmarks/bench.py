@@ -48,7 +48,15 @@ def measured(
     """
     environment = {**os.environ, "PATH": f"{folder}/.venv/bin{os.pathsep}{os.environ['PATH']}"}
     # The caller's own sources, folders and virtual environment are not what is measured.
-    for name in ("RAW_DATA", "RAW_FORMAT", "AS_OF", "PUBLISHED", "VIRTUAL_ENV", "MAKEFLAGS", "MAKELEVEL"):
+    for name in (
+        "RAW_DATA",
+        "RAW_FORMAT",
+        "AS_OF",
+        "PUBLISHED",
+        "VIRTUAL_ENV",
+        "MAKEFLAGS",
+        "MAKELEVEL",
+    ):
         environment.pop(name, None)
     environment |= source or {}
     started = time.monotonic()
