@@ -14,7 +14,9 @@
         {{ dbt.datediff('min(days.first_purchased_on)', 'max(' ~ until_on ~ ')', 'day') }} as age_days,
         avg(case when {{ is_repeated }} then days.margin_amount end) as mean_purchase_value,
         count(case when {{ is_last_year }} then 1 end) as last_year_purchase_count,
-        coalesce(sum(case when {{ is_last_year }} then days.margin_amount end), 0) as last_year_amount
+        coalesce(sum(case when {{ is_last_year }} then days.margin_amount end), 0) as last_year_amount,
+        coalesce(sum(case when {{ is_last_year }} then {{ product_of('days.margin_amount', 'days.margin_amount') }} end), 0)
+            as last_year_squared_amount
     from {{ ref('int_purchase_days') }} as days
     cross join {{ ref('int_purchase_period') }} as period
     where days.purchased_on <= {{ until_on }}

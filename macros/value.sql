@@ -11,6 +11,19 @@
 {% endmacro %}
 
 
+{% macro shared_error_of(figure) -%}
+    {#- A customer's standard error in a figure of customer_value, where others share it: all but those whose expectation is
+        their own last year, whose errors are in the customers' spread already. -#}
+    {%- if figure == 'probability_active' -%} ({{ figure }}_high - {{ figure }}_low) / (2 * {{ interval_z() }})
+    {%- elif figure in value_figures() -%}
+    case
+        when {{ 'transactions' if 'transactions' in figure else 'revenue' }}_baseline = 'last year' then 0e0
+        else ({{ figure }}_high - {{ figure }}_low) / (2 * {{ interval_z() }})
+    end
+    {%- else -%} 0e0 {%- endif -%}
+{%- endmacro %}
+
+
 {% macro with_ends(relation, figures) -%}
     {#- Columns of figures with both ends of their intervals. -#}
     {%- for figure in figures %}

@@ -387,9 +387,9 @@ def _lines(
     return [
         f"Test {campaign.campaign_id} of {recommendation.strategy_id}: {recommendation.strategy}",
         f"As of {eligible.as_of_on}, from {eligible.source_name}; {segment} of "
-        f"{recommendation.segmentation}: {eligible.customer_count:,} adults, "
-        f"{eligible.consenting_count:,} with consent, {len(eligible.customers):,} of them not "
-        "contacted too often lately.",
+        f"{recommendation.segmentation}: {eligible.customer_count:,} customers but minors, "
+        f"{eligible.consenting_count:,} with consent, {len(eligible.customers):,} of them known to "
+        "be adults and not contacted too often lately.",
         f"By lot within each segment (seed {seed}): {per_arm:,} get the campaign, {per_arm:,} are "
         "held out.",
         *size,

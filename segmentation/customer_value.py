@@ -17,6 +17,14 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from segmentation import value
 from segmentation.frames import CUSTOMER_VALUE_DRAWS, CUSTOMER_VALUE_SCORES, conform
 from segmentation.personas import Floats
+from segmentation.value_baselines import (
+    BASELINES,
+    INTERVALS,
+    LAST_YEAR,
+    OUTCOMES,
+    baseline_interval,
+    baseline_of,
+)
 
 DRAWS = 100
 # More customers would make a fit no better than its assumptions, and the draws slow.
@@ -26,10 +34,10 @@ HORIZONS = (90, 365)
 DAYS_PER_YEAR = 365
 PERIOD_DAYS = 91
 STEP = 1e-5
-BASELINES = ("last year", "segment mean")
 # Expectations make the squared error least, medians the absolute one, so the former decides.
 SQUARED_ERROR = "root mean squared error"
 
+NAMES = {"bg_nbd": "BG/NBD", "gamma_gamma": "Gamma-Gamma"}
 REASONS = {
     "too_few": (
         f"Fewer than {value.FEWEST_CUSTOMERS} customers first seen inside the data can be fitted, "
@@ -49,6 +57,7 @@ LEFT_TRUNCATED = (
 NO_VALUE = "The value of a purchase has no expectation for this customer."
 STANDS_IN = "The baseline stands for it."
 UNTESTED = f"The model could not be tested on held-out time. {STANDS_IN}"
+BOOTSTRAP = "parametric bootstrap of the fit, delta method on the logarithm"
 WORSE = f"On held-out time the model predicts {{outcomes}} no better than a baseline. {STANDS_IN}"
 
 
@@ -131,13 +140,13 @@ def score_customers(
 
     Lifetime value is the sum over periods of PERIOD_DAYS of expected purchases times their expected
     value, discounted by the year from the middle of the period. Intervals are those of the
-    expectation, from the parameters' bootstrap covariance by the delta method on the logarithm
-    (the logit for probabilities); a single customer will differ by much more.
+    expectation, of a model from the parameters' bootstrap covariance by the delta method on the
+    logarithm (the logit for probabilities); a single customer will differ by much more.
 
     Args:
         histories: one row per customer: customer_id, frequency, recency_days, age_days,
-            mean_purchase_value, is_left_truncated, last_year_purchase_count, last_year_amount and
-            segment_id (NaN where there are no segments).
+            mean_purchase_value, is_left_truncated, last_year_purchase_count, last_year_amount,
+            last_year_squared_amount and segment_id (NaN where there are no segments).
         draws: what `fit_value_models` returns.
         scorecards: what `value_scorecards` returns.
         last_year_days: days that last_year_purchase_count was counted over.
@@ -146,8 +155,11 @@ def score_customers(
         confidence_level: of the intervals, 0 to 1.
 
     Returns:
-        One row per customer, columns CUSTOMER_VALUE_SCORES. `basis` is model; baseline where that
-        predicts better, then without intervals; or none, with nulls and the reason.
+        One row per customer, columns CUSTOMER_VALUE_SCORES. `basis` is model, where both fits
+        converged and predict held-out time better than both baselines; else baseline, with the
+        reason and without a probability of being active, which only a model has; or none, with
+        nulls and the reason, where nobody bought anything, and for customers without a purchase
+        beside a model.
     """
     ordered = histories.reset_index(drop=True)
     scores = ordered[["customer_id"]].reindex(columns=list(CUSTOMER_VALUE_SCORES))
@@ -157,30 +169,31 @@ def score_customers(
     bought = ordered["frequency"].notna().to_numpy()
     if not bought.any():
         return conform(scores, CUSTOMER_VALUE_SCORES)
-    fits = {model: _draws_of(draws, model) for model in value.PARAMETERS}
-    status = _status_of(draws, "bg_nbd")
-    if status in ("not_converged", "too_few"):
-        scores.loc[bought, "reason"] = REASONS[status]
-        return conform(scores, CUSTOMER_VALUE_SCORES)
     discounts = _discounts(clv_horizon_days, clv_discount_rate)
-    why, baselines = _verdict(scorecards)
-    if status == "at_bound":
-        why = f"{REASONS[status]} {STANDS_IN}"
+    why, baselines = _verdict(draws, scorecards)
     if why is not None:
-        days = {"90": 90.0, "365": 365.0}
+        discounted_days = float((discounts * _period_days(clv_horizon_days)).sum())
         for outcome, baseline in baselines.items():
-            expected = baseline_of(baseline, ordered, outcome) / last_year_days
-            for name, horizon in days.items():
-                scores[f"expected_{outcome}_{name}"] = expected * horizon
+            expected = baseline_of(baseline, ordered, outcome)
+            ends = baseline_interval(baseline, ordered, outcome, confidence_level)
+            days = {f"expected_{outcome}_{horizon}": float(horizon) for horizon in HORIZONS}
             if outcome == "revenue":
-                scores["clv"] = expected * (discounts * _period_days(clv_horizon_days)).sum()
+                days["clv"] = discounted_days
+            for name, horizon in days.items():
+                share = horizon / last_year_days
+                scores[name] = expected * share
+                scores[f"{name}_low"], scores[f"{name}_high"] = (end * share for end in ends)
+            scores[f"{outcome}_baseline"] = baseline
         scores["basis"] = "baseline"
+        scores["interval_method"] = "; ".join(
+            f"{outcome}: {INTERVALS[baseline, outcome]}" for outcome, baseline in baselines.items()
+        )
         scores["reason"] = why
         return conform(scores, CUSTOMER_VALUE_SCORES)
     known = ordered[bought]
     found = _model_scores(
         *_columns(known),
-        fits,
+        {model: _draws_of(draws, model) for model in value.PARAMETERS},
         clv_horizon_days,
         discounts,
         float(norm.ppf(0.5 + confidence_level / 2)),
@@ -188,11 +201,10 @@ def score_customers(
     for column, figures in found.items():
         scores.loc[bought, column] = figures
     scores.loc[bought, "basis"] = "model"
+    scores.loc[bought, "interval_method"] = BOOTSTRAP
     scores.loc[bought, "reason"] = None
     scores.loc[bought & ordered["is_left_truncated"].to_numpy(bool), "reason"] = LEFT_TRUNCATED
-    status = _status_of(draws, "gamma_gamma")
-    without = NO_VALUE if status == "converged" else REASONS[status]
-    scores.loc[bought & scores["clv"].isna().to_numpy(), "reason"] = without
+    scores.loc[bought & scores["clv"].isna().to_numpy(), "reason"] = NO_VALUE
     return conform(scores, CUSTOMER_VALUE_SCORES)
 
 
@@ -213,22 +225,6 @@ def predicted(
     frequency, recency, age, mean_value = _columns(histories)
     purchases = value.expected_purchases(often, frequency, recency, age, horizon)
     return purchases, purchases * value.expected_value(much, frequency, mean_value)
-
-
-def baseline_of(baseline: str, histories: pd.DataFrame, outcome: str) -> Floats:
-    """What a baseline says of the last year, one figure per customer.
-
-    Args:
-        baseline: "last year", the customer's own purchases or amount of the last year, or
-            "segment mean", their mean over the customers of the segment.
-        histories: rows of `score_customers`.
-        outcome: transactions or revenue.
-    """
-    column = {"transactions": "last_year_purchase_count", "revenue": "last_year_amount"}[outcome]
-    own = histories[column].astype("float64")
-    if baseline == "segment mean":
-        own = own.groupby(histories["segment_id"].fillna(-1)).transform("mean")
-    return np.asarray(own, dtype=np.float64)
 
 
 def fitted_customers(
@@ -272,22 +268,23 @@ def _status_of(draws: pd.DataFrame, model: str) -> str:
     return str(statuses.iloc[0]) if len(statuses) else "too_few"
 
 
-def _verdict(scorecards: pd.DataFrame) -> tuple[str | None, dict[str, str]]:
+def _verdict(draws: pd.DataFrame, scorecards: pd.DataFrame) -> tuple[str | None, dict[str, str]]:
     """Why a baseline is used, None where the model is; and which of the two for what."""
     squared = scorecards[scorecards["metric"].str.startswith(SQUARED_ERROR)]
-    best = dict.fromkeys(("transactions", "revenue"), BASELINES[0])
-    if squared.empty:
-        return UNTESTED, best
+    best = dict.fromkeys(OUTCOMES, LAST_YEAR)
     for outcome in best:
         own = squared[squared["model"] == f"customer_value_{outcome}"].set_index("metric")
-        errors = {
-            baseline: float(
-                own["baseline_value"].get(f"{SQUARED_ERROR} against {baseline}", np.inf)
-            )
-            for baseline in BASELINES
-        }
-        best[outcome] = min(errors, key=errors.__getitem__)
-    lost = squared.loc[squared["use_baseline"].fillna(True).astype(bool), "model"]
+        errors = own["baseline_value"].fillna(np.inf)
+        best[outcome] = min(
+            BASELINES, key=lambda name: errors.get(f"{SQUARED_ERROR} against {name}", np.inf)
+        )
+    for model in value.PARAMETERS:
+        status = _status_of(draws, model)
+        if status != "converged":
+            return f"{NAMES[model]}: {REASONS[status]} {STANDS_IN}", best
+    if squared.empty or squared["estimate"].isna().any():
+        return UNTESTED, best
+    lost = squared.loc[squared["use_baseline"].astype(bool), "model"]
     outcomes = " and ".join(sorted({model.split("_")[-1] for model in lost}))
     return (WORSE.format(outcomes=outcomes) if outcomes else None), best
 

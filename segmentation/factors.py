@@ -1,4 +1,4 @@
-"""Says what goes with engagement, from what was known the day before a campaign.
+"""Says what goes with engagement, from what was known before any response to a campaign.
 
 Nothing here says why. A customer who stays long on a visit has clicked already: "session duration
 drives engagement" is the mistake studies make, so whatever is measured after a campaign's start is
@@ -28,7 +28,8 @@ OUTCOMES: Mapping[str, str] = {
     "converted": "campaign_converted",
 }
 
-BEFORE, AFTER = "before", "after"
+# At delivery: settled when the campaign reached the customer, before any response to it.
+BEFORE, AT_DELIVERY, AFTER = TIMINGS = ("before", "at_delivery", "after")
 
 AFTER_TREATMENT = "after_treatment"
 TIMING_UNKNOWN = "timing_unknown"
@@ -134,7 +135,7 @@ def engagement_factors(
 
     Args:
         responses: one row per campaign_id and customer_id: is_version_known, the columns of
-            `OUTCOMES`, and one column per feature measured before. Order has no influence.
+            `OUTCOMES`, and one column per feature not measured after. Order has no influence.
         members: one row per segmentation and customer_id: segment_id.
         features: declarations, as `read_features` takes them.
         protected_raw_columns: raw columns no feature may be made from.
@@ -151,7 +152,7 @@ def engagement_factors(
         figures and no ranks. No rows without responses or members.
 
     Raises:
-        ValueError: as `read_features`; a feature measured before is no column of `responses`.
+        ValueError: as `read_features`; a feature not measured after is no column of `responses`.
     """
     declared = read_features(features, protected_raw_columns)
     rows: list[dict[str, object]] = []
@@ -207,12 +208,13 @@ def read_features(
     """Return the declared features.
 
     Args:
-        declared: one mapping per feature: name; timing, 'before' or 'after'; is_randomised;
-            raw_columns, as file.column; optionally from_versions and is_delivery.
+        declared: one mapping per feature: name; timing, one of TIMINGS; is_randomised; raw_columns,
+            as file.column; optionally from_versions and is_delivery, which a timing of
+            at_delivery implies.
         protected_raw_columns: raw columns no feature may be made from.
 
     Raises:
-        ValueError: a name stands twice, a timing is neither of the two, or a feature is made
+        ValueError: a name stands twice, a timing is none of TIMINGS, or a feature is made
             from a protected raw column.
     """
     found: list[Feature] = []
@@ -221,8 +223,10 @@ def read_features(
         where = f"dbt_project.yml, engagement_features, {name}"
         if name in [feature.name for feature in found]:
             raise ValueError(f"{where}: two features have this name; names are unique.")
-        if timing not in (BEFORE, AFTER):
-            raise ValueError(f"{where}: its timing is {timing}; it is {BEFORE} or {AFTER}.")
+        if timing not in TIMINGS:
+            raise ValueError(
+                f"{where}: its timing is {timing}; it is {BEFORE}, {AT_DELIVERY} or {AFTER}."
+            )
         protected = sorted(set(one["raw_columns"]) & set(protected_raw_columns))
         if protected:
             raise ValueError(
@@ -234,7 +238,7 @@ def read_features(
                 timing=timing,
                 was_randomised=bool(one["is_randomised"]),
                 is_from_versions=bool(one.get("from_versions", False)),
-                is_delivery=bool(one.get("is_delivery", False)),
+                is_delivery=timing == AT_DELIVERY or bool(one.get("is_delivery", False)),
             )
         )
     return found
@@ -258,10 +262,10 @@ def prepare(
         small_cell_customers, small_cell_events, known_share: as for `engagement_factors`.
 
     Raises:
-        ValueError: a feature measured before is no column of `responses`.
+        ValueError: a feature not measured after is no column of `responses`.
     """
-    before = [feature for feature in features if feature.timing == BEFORE]
-    names = [feature.name for feature in before]
+    looked_at = [feature for feature in features if feature.timing != AFTER]
+    names = [feature.name for feature in looked_at]
     missing = [name for name in names if name not in responses.columns]
     if missing:
         raise ValueError(
@@ -288,7 +292,7 @@ def prepare(
 
     are_too_few = is_too_few(np.ones(len(known), dtype=bool))
     reasons: dict[str, str | None] = {}
-    for feature, own in zip(before, ranks.T, strict=True):
+    for feature, own in zip(looked_at, ranks.T, strict=True):
         is_known = ~np.isnan(own)
         reasons[feature.name] = None
         if are_too_few:
@@ -381,7 +385,7 @@ def _described(feature: Feature) -> dict[str, object]:
 def _figures(
     prepared: Responses, *, random: np.random.Generator, confidence_level: float
 ) -> dict[str, dict[str, object]]:
-    """Return the figures, or the reason for none, of every feature measured before, by name."""
+    """Return the figures, or the reason for none, of every feature not measured after, by name."""
     names, values = prepared.standardised
     found: dict[str, dict[str, object]] = {}
     for position, (name, reason) in enumerate(prepared.reasons.items()):

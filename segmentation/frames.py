@@ -233,6 +233,9 @@ CUSTOMER_VALUE_SCORES: Mapping[str, str] = {
     "clv_low": "float64",
     "clv_high": "float64",
     "basis": "str",
+    "transactions_baseline": "str",
+    "revenue_baseline": "str",
+    "interval_method": "str",
     "reason": "str",
 }
 

@@ -131,9 +131,7 @@ def fit_bg_nbd(frequency: Floats, recency: Floats, age: Floats, start: Floats | 
         np.array([shape, shape / rate, a, b])
         for shape, a, b in ((0.5, 0.5, 2.0), (2.0, 1.0, 5.0), (0.2, 0.1, 1.0))
     ]
-    fit = _maximum(
-        objective, starts[:1] if start is not None else starts, GREATEST["bg_nbd"], count
-    )
+    fit = _maximum(objective, starts, GREATEST["bg_nbd"], count, start is not None)
     # A density of times in another unit.
     shift = float(frequency.sum()) * np.log(unit)
     return Fit(fit.parameters * scaled, fit.log_likelihood - shift, fit.status, count)
@@ -276,9 +274,7 @@ def fit_gamma_gamma(frequency: Floats, mean_value: Floats, start: Floats | None 
 
     starts = [start / scaled] if start is not None else []
     starts += [np.array([2.0, 3.0, 2.0]), np.array([10.0, 4.0, 0.5]), np.array([1.0, 10.0, 10.0])]
-    fit = _maximum(
-        objective, starts[:1] if start is not None else starts, GREATEST["gamma_gamma"], count
-    )
+    fit = _maximum(objective, starts, GREATEST["gamma_gamma"], count, start is not None)
     shift = count * np.log(unit)
     return Fit(fit.parameters * scaled, fit.log_likelihood - shift, fit.status, count)
 
@@ -327,9 +323,17 @@ def rank_correlation(frequency: Floats, mean_value: Floats) -> float:
 # --- both ---
 
 
-def _maximum(objective: Objective, starts: list[Floats], greatest: float, count: int) -> Fit:
-    """The best of the maxima found from the starts; the objective is per customer and negative."""
+def _maximum(
+    objective: Objective, starts: list[Floats], greatest: float, count: int, is_near: bool
+) -> Fit:
+    """The best of the maxima found from the starts, or from the first where that is near one.
+
+    The objective is per customer and negative.
+    """
     low, high = np.log(LEAST), np.log(greatest)
+    # A search that starts near is a bootstrap's, whose own spread is a hundred times what stopping
+    # earlier changes.
+    ftol, gtol = (1e-10, 1e-5) if is_near else (1e-13, 1e-7)
     found = [
         minimize(
             objective,
@@ -337,9 +341,9 @@ def _maximum(objective: Objective, starts: list[Floats], greatest: float, count:
             jac=True,
             method="L-BFGS-B",
             bounds=[(low, high)] * len(start),
-            options={"ftol": 1e-13, "gtol": 1e-7, "maxiter": 500},
+            options={"ftol": ftol, "gtol": gtol, "maxiter": 500},
         )
-        for start in starts
+        for start in starts[: 1 if is_near else None]
     ]
     best = min(found, key=lambda result: float(result.fun))
     unknown = np.full(len(best.x), np.nan)

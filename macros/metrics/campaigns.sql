@@ -88,11 +88,11 @@
 
 
 {% macro campaign_moments() -%}
-    {#- What the intervals of money are made from, as columns of a step of its own: written out in place, each would be
-        repeated dozens of times. -#}
-    {{ mean_moments(
-        'revenue_per_converted_customer', 'converted_customer_count', 'converter_revenue_amount',
-        'converter_revenue_squared', 'converter_revenue_third_powers') }},
+    {#- What the intervals but those of shares are made from, for a step of its own. -#}
+    {{ engagement_moments() }},
+        {{ mean_moments(
+            'revenue_per_converted_customer', 'converted_customer_count', 'converter_revenue_amount',
+            'converter_revenue_squared', 'converter_revenue_third_powers') }},
         {{ ratio_moments(
             'cost_per_mille', 'assigned_customer_count', '1e3 * cost_amount', 'impression_count',
             '1e6 * cost_squared', 'impressions_squared', '1e3 * cost_times_impressions', '1e9 * cost_cubed',
@@ -107,30 +107,6 @@
             'roas', 'assigned_customer_count', 'revenue_amount', 'cost_amount', 'revenue_squared', 'cost_squared',
             'revenue_times_cost', 'revenue_third_powers', 'revenue_squared_times_cost', 'cost_squared_times_revenue',
             'cost_cubed') }}
-{%- endmacro %}
-
-
-{% macro ratio_moments(name, customers, sum_y, sum_x, sum_yy, sum_xx, sum_xy, sum_yyy, sum_yyx, sum_yxx, sum_xxx) -%}
-    {{ ratio(sum_y, sum_x) }} as {{ name }}_estimate,
-        {{ ratio_standard_error(customers, sum_y, sum_x, sum_yy, sum_xx, sum_xy) }} as {{ name }}_error,
-        {{ ratio_third_cumulant(sum_y, sum_x, sum_yyy, sum_yyx, sum_yxx, sum_xxx) }} as {{ name }}_cumulant,
-        {{ ratio_error_covariance(sum_y, sum_x, sum_yy, sum_xx, sum_xy) }} as {{ name }}_covariance
-{%- endmacro %}
-
-
-{% macro mean_moments(name, n, sum_x, sum_xx, sum_xxx) -%}
-    {{ ratio(sum_x, n) }} as {{ name }}_estimate,
-        {{ mean_standard_error(n, sum_x, sum_xx) }} as {{ name }}_error,
-        {{ mean_third_cumulant(n, sum_x, sum_xx, sum_xxx) }} as {{ name }}_cumulant,
-        cast(0 as double) as {{ name }}_covariance
-{%- endmacro %}
-
-
-{% macro interval_of_moments(name, minimum) -%}
-    {%- set moments = [name ~ '_estimate', name ~ '_error', name ~ '_cumulant', name ~ '_covariance'] -%}
-    {{ moments[0] }} as {{ name }},
-        {{ skewed_low(moments[0], moments[1], moments[2], moments[3], minimum) }} as {{ name }}_low,
-        {{ skewed_high(moments[0], moments[1], moments[2], moments[3]) }} as {{ name }}_high
 {%- endmacro %}
 
 

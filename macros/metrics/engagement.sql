@@ -43,19 +43,27 @@
 {%- endmacro %}
 
 
-{% macro engagement_rates() -%}
-    {{ ratio_with_interval(
-        'ctr', 'reached_customer_count', 'click_count', 'impression_count',
-        'clicks_squared', 'impressions_squared', 'clicks_times_impressions',
-        'clicks_cubed', 'clicks_squared_times_impressions', 'clicks_times_impressions_squared', 'impressions_cubed', 1) }},
-        {{ mean_with_interval(
-            'mean_customer_ctr', 'reached_customer_count', 'customer_ctr_sum', 'customer_ctr_squared', 'customer_ctr_cubed', 1) }},
-        {{ ratio_with_interval(
+{% macro engagement_moments() -%}
+    {{ ratio_moments(
+            'ctr', 'reached_customer_count', 'click_count', 'impression_count',
+            'clicks_squared', 'impressions_squared', 'clicks_times_impressions', 'clicks_cubed',
+            'clicks_squared_times_impressions', 'clicks_times_impressions_squared', 'impressions_cubed') }},
+        {{ mean_moments(
+            'mean_customer_ctr', 'reached_customer_count', 'customer_ctr_sum', 'customer_ctr_squared', 'customer_ctr_cubed') }},
+        {{ ratio_moments(
             'open_rate', 'openable_customer_count', 'open_count', 'openable_impression_count',
-            'opens_squared', 'openable_impressions_squared', 'opens_times_openable_impressions',
-            'opens_cubed', 'opens_squared_times_openable_impressions', 'opens_times_openable_impressions_squared',
-            'openable_impressions_cubed', 1) }},
-        {{ ratio('converted_customer_count', 'reached_customer_count') }} as conversion_rate,
+            'opens_squared', 'openable_impressions_squared', 'opens_times_openable_impressions', 'opens_cubed',
+            'opens_squared_times_openable_impressions', 'opens_times_openable_impressions_squared',
+            'openable_impressions_cubed') }}
+{%- endmacro %}
+
+
+{% macro engagement_rates() -%}
+    {#- From the moments beside them. -#}
+    {% for name in ['ctr', 'mean_customer_ctr', 'open_rate'] -%}
+    {{ interval_of_moments(name, 0, 1) }},
+        {% endfor -%}
+    {{ ratio('converted_customer_count', 'reached_customer_count') }} as conversion_rate,
         {{ proportion_low('converted_customer_count', 'reached_customer_count') }} as conversion_rate_low,
         {{ proportion_high('converted_customer_count', 'reached_customer_count') }} as conversion_rate_high,
         {{ is_small_cell('reached_customer_count', 'click_count') }} as is_small_cell

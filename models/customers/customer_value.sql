@@ -27,6 +27,9 @@ final as (
         {{ with_ends('scores', ['probability_active']) }},
         {{ with_ends('scores', value_figures()) }},
         scores.basis,
+        scores.transactions_baseline,
+        scores.revenue_baseline,
+        scores.interval_method,
         scores.reason
     from histories
     inner join scores on histories.customer_id = scores.customer_id

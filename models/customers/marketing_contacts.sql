@@ -26,10 +26,12 @@ known as (
     select
         adults.customer_id,
         coalesce(customers.marketing_consent, false) as has_consent,
+        coalesce(not {{ is_minor('customers.birth_year', 'as_of.as_of_on') }}, false) as is_known_adult,
         contacts.last_contact_on,
         coalesce(contacts.contact_day_count, 0) as contact_day_count
     from {{ ref('int_adult_customers') }} as adults
     inner join {{ ref('stg_customers') }} as customers on adults.customer_id = customers.customer_id
+    cross join {{ ref('as_of') }} as as_of
     left join contacts on adults.customer_id = contacts.customer_id
 ),
 
@@ -37,9 +39,10 @@ final as (
     select
         customer_id,
         has_consent,
+        is_known_adult,
         last_contact_on,
         cast(contact_day_count as bigint) as contact_day_count,
-        has_consent and contact_day_count < {{ var('contact_limit') }} as is_contactable
+        has_consent and is_known_adult and contact_day_count < {{ var('contact_limit') }} as is_contactable
     from known
 )
 

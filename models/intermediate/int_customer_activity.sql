@@ -6,14 +6,8 @@ with activities as (
     union all
     select
         customer_id,
-        transacted_on as active_on
-    from {{ ref('stg_transactions') }}
-    union all
-    select
-        customer_id,
-        used_on as active_on
-    from {{ ref('stg_digital_sessions') }}
-    where session_count > 0
+        last_active_on as active_on
+    from {{ ref('int_customer_active_months') }}
 ),
 
 final as (

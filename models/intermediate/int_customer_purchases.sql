@@ -13,7 +13,8 @@ final as (
         histories.age_days,
         histories.mean_purchase_value,
         coalesce(histories.last_year_purchase_count, 0) as last_year_purchase_count,
-        coalesce(histories.last_year_amount, 0e0) as last_year_amount
+        coalesce(histories.last_year_amount, 0e0) as last_year_amount,
+        coalesce(histories.last_year_squared_amount, 0e0) as last_year_squared_amount
     from {{ ref('stg_customers') }} as customers
     cross join {{ ref('int_purchase_period') }} as period
     left join histories on customers.customer_id = histories.customer_id

@@ -133,7 +133,7 @@ def test_a_later_touch_earns_nothing_and_revenue_without_touch_stays_where_it_ca
     for rule in RULES:
         assert attributed(warehouse, paths, rule)["K1", "email"] == Decimal("5.00")
     untouched = warehouse.sql(
-        "select sum(untouched_revenue_amount) from campaign_channel_attribution"
+        "select sum(attributed_untouched_revenue_amount) from campaign_channel_attribution"
     ).fetchone()
     assert untouched == (Decimal("5.00"),)
 

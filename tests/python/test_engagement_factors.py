@@ -281,6 +281,14 @@ def test_delivery_carries_a_warning_unless_it_was_drawn() -> None:
     found = clicked(planted(10), features)
     assert list(found["was_randomised"]) == [False, False, True]
     assert found["warning"].notna().tolist() == [False, True, False]
+    # What the delivery settles is looked at like what was known before, and warns of itself.
+    features[1:] = [
+        *declared("visits", timing="at_delivery"),
+        *declared("luck", timing="at_delivery", is_randomised=True),
+    ]
+    settled = clicked(planted(10), features)
+    pd.testing.assert_frame_equal(settled.drop(columns="timing"), found.drop(columns="timing"))
+    assert list(settled["timing"]) == ["before", "at_delivery", "at_delivery"]
     assert "not drawn at random" in found.loc["visits", "warning"]
 
 
@@ -288,7 +296,7 @@ def test_declarations_that_cannot_be_used_are_refused_in_one_sentence() -> None:
     for features, sentence in [
         (declared("income", raw_columns=["customers.gender"]), "income: it is made from customer"),
         (declared("income", "income"), "income: two features have this name"),
-        (declared("income", timing="now"), "income: its timing is now; it is before or after"),
+        (declared("income", timing="now"), "income: its timing is now; it is before, at_del"),
         (declared("wealth"), "wealth: int_engagement_features has no such column"),
     ]:
         with pytest.raises(ValueError, match=r"dbt_project.yml, engagement_features, ") as refused:
@@ -301,6 +309,9 @@ def test_the_projects_features_are_usable_and_their_delivery_is_marked() -> None
     delivery = {feature.name for feature in features if feature.is_delivery}
     assert {"days_since_contact", "recent_contact_count", "first_contact_on_monday"} <= delivery
     assert not any(feature.was_randomised for feature in features)
+    # Only a contact of the campaign itself can be known no earlier than its delivery.
+    for feature in features:
+        assert (feature.timing == "at_delivery") == feature.name.startswith("first_contact_on_")
     for one in VARS["engagement_features"]:
         from_customers = all(
             column.startswith("customers.") and column != "customers.joined_on"

@@ -16,8 +16,8 @@ from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyp
 
 VARS = project_vars()
 KEYS = ["campaign_id", "customer_id"]
-BEFORE = [one["name"] for one in VARS["engagement_features"] if one["timing"] == "before"]
-WEEKDAYS = [name for name in BEFORE if name.startswith("first_contact_on_")]
+BEFORE = [one["name"] for one in VARS["engagement_features"] if one["timing"] != "after"]
+WEEKDAYS = [one["name"] for one in VARS["engagement_features"] if one["timing"] == "at_delivery"]
 DAY = pd.Timedelta(days=1)
 
 

@@ -82,7 +82,7 @@ select 'behaviour' as segmentation, 'C' || number as entity_id, number % 4 + 1 a
     'fit' as fit_id
 from range(100) as members (number);
 create table customers.marketing_contacts as
-select 'C' || number as customer_id, number > 10 as has_consent,
+select 'C' || number as customer_id, number > 10 as has_consent, true as is_known_adult,
     number % 5 as contact_day_count, number > 10 and number % 5 < 3 as is_contactable,
     case when number % 5 > 0 then date '2026-03-01' end as last_contact_on
 from range(100) as members (number);
@@ -128,7 +128,7 @@ from (values ('email', 150), ('facebook', 50)) as credits (channel, attributed);
 create table marts.segment_churn as
 select *, 100 as customer_count, 90 as observed_customer_count, 9 as churned_customer_count,
     0.1::double as churn_rate, 0.05::double as churn_rate_low, 0.2::double as churn_rate_high,
-    false as is_small_cell
+    null::varchar as null_reasons, false as is_small_cell
 from numbered;
 create table marts.segment_cohort_retention as
 select *, date '2026-01-01' as cohort_starts_on, 2 as months_since_joining,
@@ -142,13 +142,14 @@ select *, 25 as customer_count, 20 as valued_customer_count, 24 as active_custom
     800.0::double as clv_total, 40.0::double as clv_per_customer,
     35.0::double as clv_per_customer_low, 45.0::double as clv_per_customer_high,
     0.3::double as clv_top_tenth_share, 0.1::double as clv_top_customer_share,
-    true as is_small_cell
+    null::varchar as null_reasons, true as is_small_cell
 from numbered;
 create table customers.customer_value as
 select entity_id as customer_id, 3 as frequency, 0.6::double as probability_active,
     0.5::double as probability_active_low, 0.7::double as probability_active_high,
     4.0::double as expected_transactions_365, 40.0::double as clv, 30.0::double as clv_low,
-    50.0::double as clv_high, 'model' as basis, null::varchar as reason
+    50.0::double as clv_high, 'model' as basis, 'bootstrap' as interval_method,
+    null::varchar as reason
 from customers.segment_members;
 
 create schema evidence;
@@ -219,7 +220,11 @@ from numbered;
 create table evidence.model_scorecards as
 select 'engagement: clicked' as model, 'time' as split, 'auc' as metric, 0.6::double as estimate,
     0.55::double as estimate_low, 0.65::double as estimate_high, 0.5::double as baseline_value,
-    true as is_better_than_chance;
+    true as is_better_than_chance, null::boolean as use_baseline, 'resampled' as method
+union all
+select 'customer_value_' || outcome, 'time', 'root mean squared error against last year', null,
+    null, null, 2.0, null, true, 'delta method; not judged: too few'
+from (values ('transactions'), ('revenue')) as outcomes (outcome);
 create table evidence.claim_verdicts as
 select 'claim ' || segment_id as claim_id, segmentation, segment_id, 'highest' as claim_type,
     0.02::double as adjusted_p, 'supported' as verdict, 'yes' as use_it, 'It is so.' as reason,
@@ -624,9 +629,14 @@ VIOLATIONS = {
         "nobody without consent may be contacted",
         "customer_id: C2, has_consent: False, is_contactable: True",
     ),
+    "update customers.marketing_contacts set is_known_adult = false where customer_id = 'C11'": (
+        "customers.marketing_contacts",
+        "nobody of unknown age may be contacted",
+        "customer_id: C11, is_known_adult: False, is_contactable: True",
+    ),
     "update customers.marketing_contacts set is_contactable = true where customer_id = 'C93'": (
         "customers.marketing_contacts",
-        "of customers with consent those contacted less may be contacted, and only those",
+        "of adults with consent those contacted less may be contacted, and only those",
         "most_if_contactable: 3, least_if_not: 3",
     ),
     "update customers.marketing_contacts set last_contact_on = '2026-04-01' "
@@ -641,10 +651,32 @@ VIOLATIONS = {
         "the top customer has no more than the top tenth",
         "segment_id: 1, clv_top_customer_share: 0.4, clv_top_tenth_share: 0.3",
     ),
+    "update marts.segment_churn set churn_rate = null, churn_rate_low = null, "
+    "churn_rate_high = null where segment_id = 1": (
+        "marts.segment_churn",
+        "a rate that is null has a reason",
+        "segment_id: 1, churn_rate: null, null_reasons: null",
+    ),
+    "update marts.segment_value set mean_probability_active = null where segment_id = 1": (
+        "marts.segment_value",
+        "a figure that is null has a reason",
+        "segment_id: 1, clv_top_tenth_share: 0.3, mean_probability_active: null",
+    ),
     "update customers.customer_value set basis = 'none' where customer_id = 'C7'": (
         "customers.customer_value",
         "what has no basis has no figures and a reason",
         "customer_id: C7, basis: none, clv: 40.0",
+    ),
+    "update customers.customer_value set basis = 'baseline' where customer_id = 'C9'": (
+        "customers.customer_value",
+        "a baseline has a reason, says how its intervals are made, and has no probability of being "
+        "active",
+        "customer_id: C9, basis: baseline, interval_method: bootstrap",
+    ),
+    "update evidence.model_scorecards set use_baseline = false where estimate is null": (
+        "evidence.model_scorecards",
+        "a value model that was not judged gives way to the baseline and says why",
+        "model: customer_value_transactions, metric: root mean squared error against last year",
     ),
     "update evidence.customer_value_fits set fit_status = 'at_bound' where parameter = 'r'": (
         "evidence.customer_value_fits",
@@ -662,7 +694,8 @@ VIOLATIONS = {
         "what was measured after the campaign began has no figures",
         "segment_id: 1, outcome: clicked, feature: earlier_ctr, timing: after",
     ),
-    "update evidence.model_scorecards set is_better_than_chance = true, estimate_low = 0.49": (
+    "update evidence.model_scorecards set is_better_than_chance = true, estimate_low = 0.49 "
+    "where metric = 'auc'": (
         "evidence.model_scorecards",
         "an AUC better than chance has its interval above 0.5, and no other has",
         "model: engagement: clicked, split: time, metric: auc",

@@ -417,7 +417,8 @@ def engagement_cells(rows: str) -> dict[str, list[Any]]:
     """Sums and rates of each cell of `rows`, as the engagement marts make them."""
     summed = f"(select cell, {render('engagement_sums()')} from {rows} group by cell)"
     with duckdb.connect() as connection:
-        query = f"select *, {render('engagement_rates()')} from {summed} order by cell"
+        moments = f"(select *, {render('engagement_moments()')} from {summed})"
+        query = f"select *, {render('engagement_rates()')} from {moments} order by cell"
         result = connection.execute(query)
         names = [column[0] for column in result.description]
         return dict(zip(names, map(list, zip(*result.fetchall(), strict=True)), strict=True))

@@ -232,6 +232,7 @@ def planted(count: int, seed: int, often: Floats = OFTEN, much: Floats = MUCH) -
             "is_left_truncated": False,
             "last_year_purchase_count": np.ceil(frequency * np.minimum(1, 365 / age)),
             "last_year_amount": np.ceil(frequency * np.minimum(1, 365 / age)) * values,
+            "last_year_squared_amount": np.ceil(frequency * np.minimum(1, 365 / age)) * values**2,
             "segment_id": np.arange(count) % 3 + 1,
         }
     )
@@ -306,6 +307,7 @@ def better(is_better: bool) -> pd.DataFrame:
         {
             "model": f"customer_value_{outcome}",
             "metric": f"root mean squared error against {baseline}",
+            "estimate": 1.0,
             "baseline_value": error,
             "use_baseline": not is_better,
         }
@@ -343,6 +345,7 @@ def trial(count: int, seed: int) -> pd.DataFrame:
                 "is_left_truncated": False,
                 "last_year_purchase_count": last_year,
                 "last_year_amount": last_year * worth[number],
+                "last_year_squared_amount": last_year * worth[number] ** 2,
                 "segment_id": 1,
                 "held_out_purchase_count": len(days) - len(seen),
                 "held_out_amount": (len(days) - len(seen)) * worth[number],
@@ -376,11 +379,69 @@ def test_the_model_beats_both_baselines_where_customers_follow_it() -> None:
         ).mean()
     )
     assert squared["baseline_value"] == pytest.approx(expected)
-    assert own.loc["bias", "estimate_low"] < 0 < own.loc["bias", "estimate_high"]
-    deciles = own[own.index.str.startswith("decile")]
+    assert (
+        own.loc["bias against last year", "estimate_low"]
+        < 0
+        < own.loc["bias against last year", "estimate_high"]
+    )
+    deciles = own[own.index.str.match("decile .* against last year")]
     assert deciles["customer_count"].sum() == len(histories)
     weighted = (deciles["estimate"] * deciles["customer_count"]).sum() / len(histories)
-    assert weighted == pytest.approx(own.loc["bias", "estimate"])
+    assert weighted == pytest.approx(own.loc["bias against last year", "estimate"])
+
+
+def test_every_metric_is_against_both_baselines() -> None:
+    """The baselines' figures with pandas, in tenths of their own predictions."""
+    histories = trial(1_000, 2).assign(segment_id=np.arange(1_000) % 3)
+    rows = scorecard(histories).set_index(["model", "metric"])
+    for outcome, before, after in (
+        ("transactions", "last_year_purchase_count", "held_out_purchase_count"),
+        ("revenue", "last_year_amount", "held_out_amount"),
+    ):
+        means = histories.groupby("segment_id")[before].transform("mean")
+        for baseline, said in (("last year", histories[before]), ("segment mean", means)):
+            own = rows.loc[f"customer_value_{outcome}"]["baseline_value"]
+            error = said * 180 / 365 - histories[after]
+            assert own[f"bias against {baseline}"] == pytest.approx(error.mean())
+            assert own[f"mean absolute error against {baseline}"] == pytest.approx(
+                error.abs().mean()
+            )
+            tenths = pd.qcut(said.rank(method="first"), 10, labels=False)
+            for tenth, mean in error.groupby(tenths).mean().items():
+                name = f"decile {int(str(tenth)) + 1} error against {baseline}"
+                assert own[name] == pytest.approx(mean), (outcome, name)
+    metrics = rows.index.get_level_values("metric")
+    assert len(rows) == 2 * 2 * 14
+    assert metrics.str.endswith("against last year").sum() == len(rows) / 2
+
+
+@pytest.mark.parametrize("kind", ["nobody differs", "no value", "nothing held out", "nobody"])
+def test_what_cannot_be_judged_has_rows_and_uses_the_baseline(kind: str) -> None:
+    histories = trial(400, 6)
+    judged = scorecard(histories)
+    change: dict[str, dict[str, Any]] = {
+        "nobody differs": {"frequency": 3.0, "recency_days": 90.0, "age_days": 120.0},
+        "no value": {"mean_purchase_value": 0.0},
+        "nothing held out": {"held_out_purchase_count": 0, "held_out_amount": 0.0},
+        "nobody": {},
+    }
+    found = scorecard(histories.head(0 if kind == "nobody" else 400).assign(**change[kind]))
+    assert dict(found.dtypes.astype(str)) == dict(MODEL_SCORECARDS)
+    keys = ["model", "split", "metric"]
+    pd.testing.assert_frame_equal(found[keys], judged[keys])
+    rows = found[found["model"] == "customer_value_revenue"] if kind == "no value" else found
+    assert rows["use_baseline"].all()
+    assert rows[["estimate", "estimate_low", "estimate_high"]].isna().all(axis=None)
+    assert rows["is_better_than_chance"].isna().all()
+    assert rows["method"].str.contains("; not judged: ").all()
+    if kind in ("nobody differs", "no value"):
+        expected = judged.loc[rows.index, "baseline_value"]
+        assert rows["baseline_value"].to_numpy() == pytest.approx(expected, nan_ok=True)
+        assert expected.notna().sum() > 20
+    if kind == "no value":
+        others = found.drop(rows.index)
+        assert others["estimate"].notna().all()
+        assert not others["method"].str.contains("not judged").any()
 
 
 def test_a_model_that_does_not_predict_gives_way_to_the_baseline() -> None:
@@ -398,7 +459,10 @@ def test_a_model_that_does_not_predict_gives_way_to_the_baseline() -> None:
     assert scores["expected_revenue_90"].to_numpy() == pytest.approx(
         histories["last_year_amount"].to_numpy() * 90 / 365
     )
-    assert scores[["probability_active", "clv_low", "clv_high"]].isna().all(axis=None)
+    assert scores["probability_active"].isna().all()
+    assert (scores["clv_low"] <= scores["clv"]).all()
+    assert (scores["clv"] < scores["clv_high"]).all()
+    assert scores["interval_method"].str.contains("transactions: last year, Poisson").all()
     assert "predicts revenue and transactions no better" in scores["reason"][0]
 
 
@@ -453,30 +517,33 @@ DEGENERATE: dict[str, tuple[dict[str, object], int, tuple[str, str]]] = {
         ("too_few", "too_few"),
     ),
 }
+# Without a purchase in the data there is no baseline either.
+WITHOUT_BASIS = ("empty", "no purchase")
 
 
 @pytest.mark.parametrize("kind", DEGENERATE)
-def test_degenerate_input_gives_nulls_and_a_reason(kind: str) -> None:
+def test_degenerate_input_gives_a_baseline_or_nulls_and_a_reason(kind: str) -> None:
     change, count, expected = DEGENERATE[kind]
     histories = planted(max(count, 1), 8).head(count).assign(**change)
     assert status_of(histories) == expected
     scores = score_customers(histories, fits(histories), better(True), **SCORING)
     assert len(scores) == count
-    figures = scores.drop(columns=["customer_id", "basis", "reason"])
+    figures = scores.select_dtypes("float")
     assert not np.isinf(figures.to_numpy(float)).any()
-    if expected[0] == "too_few":
+    assert figures.filter(like="probability").isna().all(axis=None)
+    if kind in WITHOUT_BASIS:
         assert figures.isna().all(axis=None)
         assert (scores["basis"] == "none").all()
-    if kind == "zero values":
-        assert scores["expected_transactions_90"].notna().all()
-        assert scores[["clv", "expected_revenue_90"]].isna().all(axis=None)
-    if kind == "all equal":
-        assert scores["probability_active"].isna().all()
+    else:
         assert (scores["basis"] == "baseline").all()
+        assert scores["expected_transactions_90"].to_numpy() == pytest.approx(
+            histories["last_year_purchase_count"].to_numpy(float) * 90 / 365
+        )
+        assert scores["expected_transactions_90_high"].notna().all()
     assert (scores["reason"].str.len() > 10).all()
 
 
-def test_a_fit_that_does_not_converge_gives_nulls_and_the_reason(
+def test_a_fit_that_does_not_converge_gives_nulls_the_reason_and_the_baseline(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     found = value.minimize
@@ -488,8 +555,12 @@ def test_a_fit_that_does_not_converge_gives_nulls_and_the_reason(
     histories = planted(300, 9)
     assert status_of(histories) == ("not_converged", "not_converged")
     scores = score_customers(histories, fits(histories), better(True), **SCORING)
-    assert scores.drop(columns=["customer_id", "basis", "reason"]).isna().all(axis=None)
-    assert set(scores["reason"]) == {customer_value.REASONS["not_converged"]}
+    assert fits(histories)["estimate"].isna().all()
+    assert scores.filter(like="probability").isna().all(axis=None)
+    assert (scores["basis"] == "baseline").all()
+    assert set(scores["reason"]) == {
+        "BG/NBD: The fit did not converge. The baseline stands for it."
+    }
 
 
 def test_customers_seen_before_the_data_are_scored_and_say_so() -> None:

@@ -25,7 +25,7 @@ attributed as (
         channel,
         count(distinct case when attributed_cents <> 0 then customer_id end) as attributed_customer_count,
         {{ amount_of_cents('sum(attributed_cents)') }} as attributed_revenue_amount,
-        {{ amount_of_cents('sum(case when not has_touch then attributed_cents else 0 end)') }} as untouched_revenue_amount
+        {{ amount_of_cents('sum(case when not has_touch then attributed_cents else 0 end)') }} as attributed_untouched_revenue_amount
     from credits
     group by campaign_id, channel
 ),
@@ -37,7 +37,7 @@ credited as (
             when channels.revenue_amount is not null
                 then cast(coalesce(attributed.attributed_revenue_amount, 0) as decimal(38, 2))
         end as attributed_revenue_amount,
-        cast(coalesce(attributed.untouched_revenue_amount, 0) as decimal(38, 2)) as untouched_revenue_amount,
+        cast(coalesce(attributed.attributed_untouched_revenue_amount, 0) as decimal(38, 2)) as attributed_untouched_revenue_amount,
         coalesce(attributed.attributed_customer_count, 0) as attributed_customer_count
     from channels
     left join attributed
@@ -48,12 +48,7 @@ final as (
     select
         *,
         '{{ var('attribution_rule') }}' as attribution_rule,
-        {{ ratio('attributed_revenue_amount', 'cost_amount') }} as attributed_roas,
-        case
-            when revenue_amount is null then 'unknown_revenue'
-            when cost_amount is null then 'unknown_cost'
-            when cost_amount = 0 then 'no_cost'
-        end as attributed_roas_reason
+        {{ names_where({'unknown_revenue': 'revenue_amount is null', 'unknown_cost': 'cost_amount is null'}) }} as null_reasons
     from credited
 )
 

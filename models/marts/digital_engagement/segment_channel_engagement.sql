@@ -50,11 +50,25 @@ summed as (
         cells.customer_count
 ),
 
+moments as (
+    select
+        segmentation,
+        segment_id,
+        channel,
+        {{ engagement_moments() }}
+    from summed
+),
+
 final as (
     select
-        *,
+        summed.*,
         {{ engagement_rates() }}
     from summed
+    inner join moments
+        on
+            summed.segmentation = moments.segmentation
+            and summed.segment_id = moments.segment_id
+            and summed.channel = moments.channel
 )
 
 select * from final

@@ -45,11 +45,23 @@ summed as (
         cells.customer_count
 ),
 
+moments as (
+    select
+        segmentation,
+        segment_id,
+        {{ engagement_moments() }}
+    from summed
+),
+
 final as (
     select
-        *,
+        summed.*,
         {{ engagement_rates() }}
     from summed
+    inner join moments
+        on
+            summed.segmentation = moments.segmentation
+            and summed.segment_id = moments.segment_id
 )
 
 select * from final

@@ -1,12 +1,4 @@
-with activity as (
-    select
-        customer_id,
-        max(last_active_on) as last_active_on
-    from {{ ref('int_customer_active_months') }}
-    group by customer_id
-),
-
-observed as (
+with observed as (
     select min(first_active_on) as first_day from {{ ref('int_customer_active_months') }}
     having count(*) > 0
 ),
@@ -18,12 +10,12 @@ customers as (
         members.segment_name,
         {{ can_have_churned('observed.first_day', 'as_of.as_of_on') }}
         and ({{ can_have_churned('customers.joined_on', 'as_of.as_of_on') }} or customers.joined_on is null) as is_observed,
-        {{ is_churned('activity.last_active_on', 'as_of.as_of_on') }} as has_churned
+        {{ is_churned('activity.last_activity_on', 'as_of.as_of_on') }} as has_churned
     from {{ ref('customer_segments') }} as members
     inner join {{ ref('stg_customers') }} as customers on members.customer_id = customers.customer_id
     cross join {{ ref('as_of') }} as as_of
     cross join observed
-    left join activity on members.customer_id = activity.customer_id
+    left join {{ ref('int_customer_activity') }} as activity on members.customer_id = activity.customer_id
 ),
 
 summed as (
@@ -44,6 +36,7 @@ final as (
         {{ ratio('churned_customer_count', 'observed_customer_count') }} as churn_rate,
         {{ proportion_low('churned_customer_count', 'observed_customer_count') }} as churn_rate_low,
         {{ proportion_high('churned_customer_count', 'observed_customer_count') }} as churn_rate_high,
+        {{ names_where({'nobody_observed': 'observed_customer_count = 0'}) }} as null_reasons,
         {{ is_small_cell('observed_customer_count', 'churned_customer_count') }} as is_small_cell
     from summed
 )
