@@ -656,8 +656,8 @@ stratified by segment, is Mantel-Haenszel's too; it is computed a second time in
 `tests/python/test_evidence_marts.py`, and its coverage is not measured. Nor is that of the largest
 change of places between channels, whose ends are made to err on the wide side.
 
-Figures of campaigns (`click_to_open_rate` to `roas`) are drawn a tenth as often; those of revenue are
-judged where `is_revenue_too_uneven` is false, the others always.
+Figures of campaigns (`click_to_open_rate` to `roas`) are drawn a tenth as often; those of revenue
+are judged where `is_revenue_too_uneven` is false, the others always.
 
 | interval | shape | customers | judged | hold, of judged | hold, of all | misleading |
 |---|---|---:|---:|---:|---:|---:|"""
