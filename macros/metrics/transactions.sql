@@ -1,14 +1,23 @@
 {#- What both transaction marts sum over customers, and the figures made from these sums. -#}
 
 {% macro with_ranks(relation, partition) %}
-    {#- Customers' counts, totals and means as ranks among the active customers of their cell. -#}
-    {%- set cell = partition ~ ', transaction_count > 0' %}
+    {#- Customers' counts, totals and means as ranks among the active customers of their cell. The others, most of all rows,
+        are spared the sorting. -#}
     select
         *,
-        case when transaction_count > 0 then {{ average_rank('transaction_count', cell) }} end as count_rank,
-        case when transaction_count > 0 then {{ average_rank('total_amount', cell) }} end as total_rank,
-        case when transaction_count > 0 then {{ average_rank(ratio('total_amount', 'transaction_count'), cell) }} end as mean_rank
+        {{ average_rank('transaction_count', partition) }} as count_rank,
+        {{ average_rank('total_amount', partition) }} as total_rank,
+        {{ average_rank(ratio('total_amount', 'transaction_count'), partition) }} as mean_rank
     from {{ relation }}
+    where transaction_count > 0
+    union all
+    select
+        *,
+        null as count_rank,
+        null as total_rank,
+        null as mean_rank
+    from {{ relation }}
+    where transaction_count = 0
 {%- endmacro %}
 
 
