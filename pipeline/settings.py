@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -20,6 +21,7 @@ FORCEABLE = {
     "older": "publishes although a newer as-of date is published",
     "source": "publishes although another source is published",
 }
+_MEMORY = re.compile(r"\s*\d+(\.\d+)?\s*[KMGT]i?B\s*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ class Settings:
             raise UserError(f"SEGMART_TARGET names {target}; the targets are dev and prod.")
         raw_data = _raw_data(environment.get("RAW_DATA", ""), root)
         source_key = source_key_of(raw_data)
+        _check_memory_limit(environment.get("MEMORY_LIMIT"))
         published = environment.get("PUBLISHED", "").strip()
         default_published = "published" if target == "dev" else f"published-{target}"
         return cls(
@@ -150,6 +153,12 @@ def iso_date(name: str, text: str) -> date | None:
     if parsed is None or parsed.isoformat() != text.strip():
         raise UserError(f"{name} is {text.strip()}, which is no date; write it as 2026-01-31.")
     return parsed
+
+
+def _check_memory_limit(text: str | None) -> None:
+    """DuckDB itself reads the setting (profiles.yml); here it is only told what is no amount."""
+    if text is not None and not _MEMORY.fullmatch(text):
+        raise UserError(f"MEMORY_LIMIT is {text or 'empty'}, which is no amount; write it like 8GB.")
 
 
 def _forced(text: str) -> frozenset[str]:

@@ -7,6 +7,7 @@ its own under `imported/`, and replaces `docs/studies.md`. Nothing is published.
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -54,6 +55,8 @@ def page(sections: list[str]) -> str:
 def _built(source: str, path: Path, settings: Settings) -> str:
     raw = settings.root / "imported" / f"{source}_pages"
     try:
+        # An import keeps what lies in its folder, such as claims written by hand; here is none.
+        shutil.rmtree(raw, ignore_errors=True)
         import_source(source, path, raw)
     except ImportProblem as problem:
         raise UserError(str(problem)) from None

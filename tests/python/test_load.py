@@ -287,6 +287,8 @@ def test_a_folder_is_known_by_its_absolute_path_however_it_is_written(root: Path
         ({"AS_OF": "2026-02-30"}, "AS_OF is 2026-02-30, which is no date"),
         ({"AS_OF": "20260228"}, "AS_OF is 20260228, which is no date"),
         ({"SEGMART_TARGET": "test"}, "SEGMART_TARGET names test; the targets are dev and prod"),
+        ({"MEMORY_LIMIT": "much"}, "MEMORY_LIMIT is much, which is no amount; write it like 8GB"),
+        ({"MEMORY_LIMIT": ""}, "MEMORY_LIMIT is empty, which is no amount"),
         ({"SEGMART_FORCE": "older,yes"}, "SEGMART_FORCE names yes, which nothing asks for"),
     ],
 )
