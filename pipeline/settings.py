@@ -158,7 +158,8 @@ def iso_date(name: str, text: str) -> date | None:
 def _check_memory_limit(text: str | None) -> None:
     """DuckDB itself reads the setting (profiles.yml); here it is only told what is no amount."""
     if text is not None and not _MEMORY.fullmatch(text):
-        raise UserError(f"MEMORY_LIMIT is {text or 'empty'}, which is no amount; write it like 8GB.")
+        said = text or "empty"
+        raise UserError(f"MEMORY_LIMIT is {said}, which is no amount; write it like 8GB.")
 
 
 def _forced(text: str) -> frozenset[str]:
