@@ -15,7 +15,6 @@ import duckdb
 import pandas as pd
 import pytest
 from conftest import OWN_VARIABLES, PROJECT, copy_project
-from rendering import project_vars
 from test_importer import SHARED_DATA, STUDY_FILE
 
 from pipeline import study_pages, verdict_page
@@ -200,10 +199,10 @@ def test_the_page_of_the_studies_is_what_their_builds_give(
 ) -> None:
     sections = []
     for folder in (study_run / "imported" / "study", second_run):
-        environment = {"RAW_DATA": str(folder)}
-        build = Settings.from_environment(environment, study_run).build_file
-        with duckdb.connect(str(build), read_only=True) as connection:
-            sections.append(verdict_page.study(connection, project_vars()["currency"]))
+        settings = Settings.from_environment({"RAW_DATA": str(folder)}, study_run)
+        with duckdb.connect(str(settings.build_file), read_only=True) as connection:
+            wording = verdict_page.Wording.of(settings)
+            sections.append(verdict_page.study(connection, wording))
     committed = (PROJECT / study_pages.PAGE).read_text(encoding="utf-8")
     assert committed == study_pages.page(sections), "run: make study-pages"
 
