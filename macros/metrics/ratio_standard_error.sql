@@ -8,15 +8,3 @@
         * {{ not_negative('cast(' ~ sum_yy ~ ' as double) - 2 * ' ~ r ~ ' * ' ~ sum_xy ~ ' + ' ~ r ~ ' * ' ~ r ~ ' * ' ~ sum_xx) }}
     ) / nullif(cast({{ sum_x }} as double), 0)
 {%- endmacro %}
-
-
-{% macro ratio_with_interval(name, customers, sum_y, sum_x, sum_yy, sum_xx, sum_xy, sum_yyy, sum_yyx, sum_yxx, sum_xxx, maximum=none) -%}
-    {#- Three columns: a ratio of two sums over customers, and its interval, not below zero. -#}
-    {%- set estimate = ratio(sum_y, sum_x) -%}
-    {%- set error = ratio_standard_error(customers, sum_y, sum_x, sum_yy, sum_xx, sum_xy) -%}
-    {%- set cumulant = ratio_third_cumulant(sum_y, sum_x, sum_yyy, sum_yyx, sum_yxx, sum_xxx) -%}
-    {%- set covariance = ratio_error_covariance(sum_y, sum_x, sum_yy, sum_xx, sum_xy) -%}
-    {{ estimate }} as {{ name }},
-        {{ skewed_low(estimate, error, cumulant, covariance, 0) }} as {{ name }}_low,
-        {{ skewed_high(estimate, error, cumulant, covariance, maximum) }} as {{ name }}_high
-{%- endmacro %}
