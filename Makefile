@@ -1,8 +1,9 @@
 # make build and make test are all a newcomer needs; make help lists the rest.
-# RAW_DATA, RAW_FORMAT, AS_OF, TARGET and PUBLISHED may be set in the environment or on the line.
+# RAW_DATA, RAW_FORMAT, AS_OF, TARGET and PUBLISHED may be set in the environment or on the line; JOBS: tests at once.
 
 PYTHON ?= python3
 TARGET ?= dev
+JOBS ?= 2
 BIN := .venv/bin
 RUN := $(BIN)/python -m
 
@@ -47,10 +48,10 @@ audience: .venv/installed ## draw the next test by lot: make audience RECOMMENDA
 	@$(RUN) pipeline.audience
 
 test: .venv/installed ## run the test suite
-	@$(RUN) pytest
+	@$(RUN) pytest -n $(JOBS) --dist loadfile
 
 test-full: .venv/installed ## run the long tests too
-	@$(RUN) pytest -m "full or not full"
+	@$(RUN) pytest -n $(JOBS) --dist loadfile -m "full or not full"
 
 lint: .venv/installed ## sqlfluff, ruff and mypy
 	@$(BIN)/ruff check .

@@ -38,9 +38,13 @@ CONSTANT = "constant"
 
 BOOTSTRAP_FITS = 50
 
-# Newton's method squares the error at each step: after one this small, nothing is left of it.
+# Newton's method squares the error at each step: after one this small, less than a thousandth of
+# the log odds is left.
 REFIT_STEPS = 20
-REFIT_PRECISION = 0.01
+REFIT_PRECISION = 0.02
+
+# Rows whose products are held at a time.
+ROWS_AT_A_TIME = 2_000
 
 METHOD = (
     "Spearman within campaigns, error by customer; ridge logistic regression on ranks within "
@@ -158,9 +162,12 @@ def engagement_factors(
     rows: list[dict[str, object]] = []
     if responses.empty or members.empty:
         return conform(pd.DataFrame(), ENGAGEMENT_FACTORS)
+    responses = with_ordered_keys(responses)
     with threadpool_limits(1):
         for segmentation, own in members.groupby("segmentation", sort=True):
-            joined = responses.merge(own[["customer_id", "segment_id"]], on="customer_id")
+            segment_ids = own.set_index("customer_id")["segment_id"]
+            joined = responses.assign(segment_id=responses["customer_id"].map(segment_ids))
+            joined = joined[joined["segment_id"].notna()]
             groups = [(None, joined), *joined.groupby("segment_id", sort=True)]
             for segment_id, group in groups:
                 for outcome in OUTCOMES:
@@ -244,6 +251,11 @@ def read_features(
     return found
 
 
+def with_ordered_keys(responses: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows with campaign_id and customer_id as categories: texts are sorted once."""
+    return responses.astype({"campaign_id": "category", "customer_id": "category"})
+
+
 def prepare(
     responses: pd.DataFrame,
     outcome: str,
@@ -273,7 +285,7 @@ def prepare(
             "such column; add it there, or take the feature out."
         )
     known = responses[responses[OUTCOMES[outcome]].notna()]
-    known = known.sort_values(["campaign_id", "customer_id"], ignore_index=True)
+    known = with_ordered_keys(known).sort_values(["campaign_id", "customer_id"], ignore_index=True)
     campaigns, campaign_ids = pd.factorize(known["campaign_id"], sort=True)
     customers, customer_ids = pd.factorize(known["customer_id"], sort=True)
     values = known[names].astype("float64")
@@ -320,7 +332,8 @@ def rank_correlation(
         The correlation, -1 to 1, and its error; NaN where one of the two does not vary within
         any campaign.
     """
-    order = np.lexsort((ranks, campaigns))
+    # One key, ranks being at most 1 apart, sorts several times as fast as two.
+    order = np.argsort(2.0 * campaigns + ranks)
     x, campaign, customer = ranks[order], campaigns[order], customers[order]
     sizes = np.bincount(campaign)
     rates = np.bincount(campaign, outcomes[order]) / np.maximum(sizes, 1)
@@ -449,34 +462,75 @@ def _effects(
     start = np.append(effects, model.intercept_)
     columns = np.column_stack([values, np.ones(len(values))])
     count = len(prepared.customer_ids)
-    resampled = np.empty((BOOTSTRAP_FITS, len(effects)))
-    for fit in range(BOOTSTRAP_FITS):
-        drawn = np.bincount(random.integers(0, count, count), minlength=count)
-        weights = drawn[prepared.customers].astype(float)
-        resampled[fit] = _refitted(columns, prepared.outcomes, weights, start)[:-1]
-    return effects, resampled
+    drawn = np.stack(
+        [
+            np.bincount(random.integers(0, count, count), minlength=count)
+            for _ in range(BOOTSTRAP_FITS)
+        ]
+    ).astype(float)
+    return effects, refitted(columns, prepared.outcomes, prepared.customers, drawn, start)[:, :-1]
 
 
-def _refitted(columns: Floats, outcomes: Floats, weights: Floats, start: Floats) -> Floats:
-    """Return what `fit_logistic` would give with weights: the effects, the intercept last.
+def refitted(
+    columns: Floats, outcomes: Floats, customers: Integers, drawn: Floats, start: Floats
+) -> Floats:
+    """Return what `fit_logistic` would give for each row of `drawn`, how often customers count.
 
-    The last of the columns is 1 everywhere.
+    Newton's method from the fit to all rows, which is near. The first step is taken for all fits
+    together, as they leave from one point; it is the last one where customers are many.
 
-    Newton's method from the fit to all rows, which is near: two or three steps. scikit-learn
-    would spend longer on its checks of the input than on the fit.
+    Args:
+        columns: rows by features, the last of them 1 everywhere.
+        outcomes, customers: of the rows, as in `Responses`.
+        drawn: fits by customers.
+        start: coefficients of the fit to all rows, the intercept last.
+
+    Returns:
+        Coefficients, fits by features, the intercept last.
     """
     penalty = np.append(np.full(len(start) - 1, len(start) - 1.0), 0.0)
-    found = start
-    for _ in range(REFIT_STEPS):
-        chances = expit(columns @ found)
-        slope = columns.T @ (weights * (outcomes - chances)) - penalty * found
-        spread = weights * chances * (1 - chances)
-        curve = columns.T @ (spread[:, np.newaxis] * columns) + np.diag(penalty)
-        step = np.linalg.solve(curve, slope)
-        found = found + step
-        if np.abs(step).max() < REFIT_PRECISION:
-            break
+    found: Floats = start + _first_steps(columns, outcomes, customers, drawn, start, penalty)
+    for fit, weights in enumerate(drawn):
+        step = found[fit] - start
+        for _ in range(REFIT_STEPS):
+            if np.abs(step).max() < REFIT_PRECISION:
+                break
+            own = weights[customers]
+            chances = expit(columns @ found[fit])
+            slope = columns.T @ (own * (outcomes - chances)) - penalty * found[fit]
+            spread = own * chances * (1 - chances)
+            curve = columns.T @ (spread[:, np.newaxis] * columns) + np.diag(penalty)
+            step = np.linalg.solve(curve, slope)
+            found[fit] += step
     return found
+
+
+def _first_steps(
+    columns: Floats,
+    outcomes: Floats,
+    customers: Integers,
+    drawn: Floats,
+    start: Floats,
+    penalty: Floats,
+) -> Floats:
+    """Return the steps of `refitted` from `start`, fits by features."""
+    width = columns.shape[1]
+    chances = expit(columns @ start)
+    gaps, spread = outcomes - chances, chances * (1 - chances)
+    slopes = np.zeros((len(drawn), width))
+    curves = np.zeros((len(drawn), width * width))
+    for first in range(0, len(columns), ROWS_AT_A_TIME):
+        rows = slice(first, first + ROWS_AT_A_TIME)
+        own, weights = columns[rows], drawn[:, customers[rows]]
+        slopes += weights @ (gaps[rows, np.newaxis] * own)
+        spread_own = spread[rows, np.newaxis] * own
+        products = own[:, :, np.newaxis] * spread_own[:, np.newaxis, :]
+        curves += weights @ products.reshape(len(own), -1)
+    slopes -= penalty * start
+    steps: Floats = np.linalg.solve(
+        curves.reshape(-1, width, width) + np.diag(penalty), slopes[:, :, np.newaxis]
+    )[:, :, 0]
+    return steps
 
 
 def _rank(found: dict[str, dict[str, object]], names: Sequence[str]) -> None:

@@ -19,6 +19,7 @@ from segmentation.factors import (
     fit_logistic,
     prepare,
     read_features,
+    with_ordered_keys,
 )
 from segmentation.frames import MODEL_SCORECARDS, conform
 from segmentation.noise import Integers, stream
@@ -138,6 +139,7 @@ def engagement_scorecards(
     rows: list[dict[str, object]] = []
     if responses.empty:
         return conform(pd.DataFrame(), MODEL_SCORECARDS)
+    responses = with_ordered_keys(responses)
     with threadpool_limits(1):
         for outcome in OUTCOMES:
             prepared = prepare(
@@ -316,25 +318,25 @@ def _squared_error(outcomes: Floats, chances: Floats) -> Floats:
 
 def _aucs(forecasts: Forecasts, customers: Integers, drawn: Floats) -> Floats:
     """AUC over pairs of rows of one fold, for each row of `drawn`; equal forecasts count half."""
-    order = np.lexsort((forecasts.chances, forecasts.folds))
-    folds, chances = forecasts.folds[order], forecasts.chances[order]
-    is_event = forecasts.outcomes[order] == 1
-    ties = np.flatnonzero(
-        np.append(True, (folds[1:] != folds[:-1]) | (chances[1:] != chances[:-1]))
-    )
-    fold_of_tie = folds[ties]
-    first_tie = np.searchsorted(fold_of_tie, fold_of_tie)
-    last_tie = np.searchsorted(fold_of_tie, fold_of_tie, side="right") - 1
+    is_event = forecasts.outcomes == 1
+    # Chances are below 1, so that folds follow on each other.
+    places = forecasts.folds + forecasts.chances
+    order = np.argsort(places[~is_event])
+    others = places[~is_event][order]
+    event_folds = forecasts.folds[is_event]
+    # How many of the others lie below each event's forecast, below or at it, and around its fold.
+    below = np.searchsorted(others, places[is_event], side="left")
+    up_to = np.searchsorted(others, places[is_event], side="right")
+    fold_starts = np.searchsorted(others, event_folds, side="left")
+    fold_ends = np.searchsorted(others, event_folds + 1, side="left")
+    other_customers, event_customers = customers[~is_event][order], customers[is_event]
     found = np.empty(len(drawn))
     for place, weights in enumerate(drawn):
-        own = weights[customers[order]]
-        events = np.add.reduceat(own * is_event, ties)
-        others = np.add.reduceat(own * ~is_event, ties)
-        below = np.cumsum(others) - others
-        in_fold = np.append(below, others.sum())
-        beaten = below - in_fold[first_tie] + others / 2
-        pairs = events @ (in_fold[last_tie + 1] - in_fold[first_tie])
-        found[place] = events @ beaten / pairs if pairs > 0 else np.nan
+        counts = np.append(0.0, np.cumsum(weights[other_customers]))
+        own = weights[event_customers]
+        beaten = own @ ((counts[below] + counts[up_to]) / 2 - counts[fold_starts])
+        pairs = own @ (counts[fold_ends] - counts[fold_starts])
+        found[place] = beaten / pairs if pairs > 0 else np.nan
     return found
 
 

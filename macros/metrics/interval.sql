@@ -26,3 +26,13 @@
     {%- if limit is none -%} {{ bound }}
     {%- else -%} case when {{ bound }} {{ beyond }} {{ limit }} then cast({{ limit }} as double) else {{ bound }} end {%- endif -%}
 {%- endmacro %}
+
+
+{% macro is_outside_interval(estimate) -%}
+    {#- Both ends are computed apart from the estimate, so that they may differ from it by rounding alone. -#}
+    {%- set tolerance = '1e-12 * (1 + abs(cast(' ~ estimate ~ ' as double)))' -%}
+    cast({{ estimate }}_low as double) > cast({{ estimate }} as double) + {{ tolerance }}
+        or cast({{ estimate }}_high as double) < cast({{ estimate }} as double) - {{ tolerance }}
+        or ({{ estimate }} is null and ({{ estimate }}_low is not null or {{ estimate }}_high is not null))
+        or ({{ estimate }}_low is null) <> ({{ estimate }}_high is null)
+{%- endmacro %}

@@ -1,11 +1,6 @@
 {{ config(schema='intermediate') }}
 
-with strata as (
-    select * from {{ ref('int_channel_purchase_strata') }}
-    where n1 > 0 and n0 > 0
-),
-
-sums as (
+with sums as (
     select
         segmentation,
         segment_id,
@@ -18,34 +13,12 @@ sums as (
         sum(y1 * weight1) as expected1,
         sum(y0 * weight0) as expected0,
         sum(n1 * weight1) as total_weight
-    from strata
+    from {{ ref('int_channel_purchase_strata') }}
+    where n1 > 0 and n0 > 0
     group by segmentation, segment_id, channel, arrangement
 ),
 
 -- One customer's spells are not independent, so the error is summed by customer.
-customers as (
-    select
-        spells.segmentation,
-        spells.segment_id,
-        spells.channel,
-        spells.arrangement,
-        spells.customer_id,
-        max(spells.clicked) as has_clicked,
-        max(spells.waited) as has_waited,
-        sum(spells.clicked * (spells.bought - strata.rate1) * strata.weight1) as residual1,
-        sum(spells.waited * (spells.bought - strata.rate0) * strata.weight0) as residual0
-    from {{ ref('int_channel_purchase_spells') }} as spells
-    inner join strata
-        on
-            spells.segmentation = strata.segmentation
-            and spells.segment_id = strata.segment_id
-            and spells.channel = strata.channel
-            and spells.arrangement = strata.arrangement
-            and spells.segment_stratum = strata.segment_stratum
-            and spells.impression_stratum = strata.impression_stratum
-    group by spells.segmentation, spells.segment_id, spells.channel, spells.arrangement, spells.customer_id
-),
-
 errors as (
     select
         customers.segmentation,
@@ -59,7 +32,7 @@ errors as (
         sum(power(
             customers.residual1 / nullif(sums.expected1, 0) - customers.residual0 / nullif(sums.expected0, 0), 2
         )) as log_ratio_squares
-    from customers
+    from {{ ref('int_channel_purchase_residuals') }} as customers
     inner join sums
         on
             customers.segmentation = sums.segmentation

@@ -30,7 +30,7 @@ TYPES = (
         "double",
     )
     | dict.fromkeys(("segment_id", "other_segment_id", "customer_count", "direction"), "bigint")
-    | dict.fromkeys(("customers_needed", "event_count"), "bigint")
+    | dict.fromkeys(("customers_needed", "event_count", "impression_stratum"), "bigint")
     | dict.fromkeys(("is_small_cell", "is_constructed"), "boolean")
 )
 Row = Mapping[str, object]
@@ -420,16 +420,13 @@ def text_of(value: Any) -> str | None:
 
 
 def test_who_all_clicked_or_all_own_it_is_no_overlap(tables: duckdb.DuckDBPyConnection) -> None:
-    spell = {"segmentation": "behaviour", "arrangement": "stratified", "segment_stratum": 1}
+    spell = {"segmentation": "behaviour", "segment_id": 1, "impression_stratum": 1}
     spells = [
         spell
-        | {"segment_id": segment, "channel": channel, "customer_id": f"{channel} {clicked}"}
-        | {"clicked": clicked, "waited": 1 - clicked, "bought": 1.0, "impression_stratum": 1}
-        | {"arrangement": arrangement}
+        | {"channel": channel, "customer_id": f"{channel} {clicked}"}
+        | {"clicked": clicked, "waited": 1 - clicked, "bought": 1.0}
         for channel, sides in {"email": (0.0, 1.0), "facebook": (1.0,), "twitter": (0.0,)}.items()
         for clicked in sides
-        for segment in (0, 1)
-        for arrangement in ("stratified", "crude")
     ]
     fill(tables, "int_channel_purchase_spells", spells)
     pairs = {("card", "savings"): (50, 50), ("card", "loan"): (0, 100), ("card", "cash"): (9, 0)}

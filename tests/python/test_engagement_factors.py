@@ -12,8 +12,8 @@ from scipy import stats
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]
 
+from segmentation import factors
 from segmentation.factors import (
-    _refitted,
     engagement_factors,
     prepare,
     rank_correlation,
@@ -197,10 +197,13 @@ def test_effects_are_scikit_learns_and_so_are_resampled_fits() -> None:
     start = np.append(model.coef_[0], model.intercept_)
     customers = pd.factorize(frame["customer_id"])[0]
     rng = np.random.default_rng(1)
-    for _ in range(5):
-        drawn = np.bincount(rng.integers(0, 800, 800), minlength=800)[customers].astype(float)
-        refitted = _refitted(np.column_stack([values, np.ones(len(y))]), y, drawn, start)
-        model.fit(values, y, sample_weight=drawn)
+    drawn = np.stack([np.bincount(rng.integers(0, 800, 800), minlength=800) for _ in range(5)])
+    columns = np.column_stack([values, np.ones(len(y))])
+    # Rows by customer or otherwise, in one block or in several: the sums are the same.
+    assert len(y) > factors.ROWS_AT_A_TIME
+    found_again = factors.refitted(columns, y, customers, drawn.astype(float), start)
+    for weights, refitted in zip(drawn, found_again, strict=True):
+        model.fit(values, y, sample_weight=weights[customers])
         expected = np.append(model.coef_[0], model.intercept_)
         assert list(refitted) == pytest.approx(list(expected), abs=1e-3)
 

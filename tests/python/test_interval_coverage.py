@@ -351,8 +351,6 @@ class Clicks:
                 "segment_id": np.repeat(np.arange(draws), 2 * customers) + 1,
                 "channel": "email",
                 "customer_id": np.repeat(np.arange(spells[0]), 2),
-                "arrangement": "stratified",
-                "segment_stratum": 0,
                 "impression_stratum": stratum.ravel(),
                 "clicked": clicked.ravel().astype(float),
                 "waited": 1.0 - clicked.ravel(),
@@ -416,18 +414,14 @@ def purchase_differences(spells: pd.DataFrame) -> pd.DataFrame:
     """Every segment's metric, is_small_cell, low and high, by the project's models."""
     with duckdb.connect() as connection:
         connection.register("int_channel_purchase_spells", spells)
-        for name in ("int_channel_purchase_strata", "int_channel_purchase_estimates"):
-            sql = render_model(f"models/evidence/{name}.sql")
-            connection.execute(f"create table {name} as {sql}")
-        # The difference that is not stratified stands beside and is not looked at.
-        connection.execute(
-            "insert into int_channel_purchase_estimates select * replace ('crude' as arrangement) "
-            "from int_channel_purchase_estimates"
-        )
+        for name in ("strata", "residuals", "estimates"):
+            sql = render_model(f"models/evidence/int_channel_purchase_{name}.sql")
+            connection.execute(f"create table int_channel_purchase_{name} as {sql}")
         mart = render_model("models/evidence/segment_channel_purchase_association.sql")
         return connection.sql(
             "select 'difference: purchases after a click, stratified' as metric, is_small_cell, "
-            f"purchase_difference_low as low, purchase_difference_high as high from ({mart})"
+            f"purchase_difference_low as low, purchase_difference_high as high from ({mart}) "
+            "where not is_all_customers"
         ).df()
 
 

@@ -39,7 +39,8 @@ with final as (
         on
             responses.customer_id = versions.customer_id
             and responses.known_on >= versions.known_from
-            and coalesce(versions.known_before > responses.known_on, true)
+            -- A comparison of the two sides: with any other condition DuckDB compares every pair of rows.
+            and responses.known_on < coalesce(versions.known_before, date '9999-12-31')
     {% for source in ['transactions', 'sessions', 'holdings', 'contacts'] -%}
     left join {{ ref('int_factor_' ~ source) }} as {{ source }}
         on responses.campaign_id = {{ source }}.campaign_id and responses.customer_id = {{ source }}.customer_id

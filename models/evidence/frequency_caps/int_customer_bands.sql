@@ -1,4 +1,4 @@
-{{ config(schema='intermediate') }}
+{{ config(schema='intermediate', materialized='view') }}
 
 with spell_bands as (
     select

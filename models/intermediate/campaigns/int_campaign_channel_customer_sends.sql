@@ -1,3 +1,5 @@
+{{ config(materialized='view') }}
+
 with sends as (
     select
         engagements.campaign_id,
