@@ -7,6 +7,7 @@ import io
 import os
 import subprocess
 import sys
+from itertools import groupby
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -340,11 +341,13 @@ def test_a_green_load_prints_its_stages_and_little_else(toy: Path) -> None:
     done = load(toy)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert [line.split()[2] for line in lines[:3]] == ["read", "staging", "marts"]
-    assert lines[2].endswith("2 of 2 nodes")
-    assert lines[3:] == [
+    # A slow machine is told every ten seconds that the work goes on.
+    stages = [name for name, _ in groupby(line.split()[2] for line in lines[:-1])]
+    assert [name for name in stages if name != "reading"] == ["read", "staging", "marts"]
+    assert lines[-2].endswith("2 of 2 nodes")
+    assert lines[-1] == (
         "The build is in build/dev/demo/warehouse.duckdb; `make gate` judges it next."
-    ]
+    )
     assert done.stderr == ""
     assert "stg_a" in (toy / "logs" / "dbt.log").read_text()
 
