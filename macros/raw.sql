@@ -144,7 +144,11 @@
             ~ (part.header | join(', '))[:200]
             ~ '. If that is one name, the delimiter is another: set RAW_FORMAT.') }}
     {% endfor %}
-    {% set running = active_segmentations() if source.missing else [] %}
+    {% set running = [] %}
+    {% for segmentation in (active_segmentations() if source.missing else [])
+        if not (source.kind == 'missing' and var('grains')[segmentation.grain].raw_file == source.name) %}
+        {% do running.append(segmentation) %}
+    {% endfor %}
     {% set published = published_columns(source.name) if source.missing else [] %}
     {% for column in source.missing %}
         {% set label = source.lacking[column].label %}

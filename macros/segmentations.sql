@@ -86,10 +86,8 @@
     {% for key in (['grain'] if is_given else ['grain', 'k', 'features']) if key not in specification %}
         {{ stop_at_specification(name, key, 'it is missing; every specification has name, grain, k and features') }}
     {% endfor %}
-    {% set grains = [] %}
-    {% for feature in var('features').values() if feature.grain not in grains %}{% do grains.append(feature.grain) %}{% endfor %}
-    {% if specification.grain not in grains %}
-        {{ stop_at_specification(name, 'grain', specification.grain ~ ' is none; allowed are ' ~ grains | join(', ')) }}
+    {% if specification.grain not in var('grains') %}
+        {{ stop_at_specification(name, 'grain', specification.grain ~ ' is none; allowed are ' ~ var('grains') | join(', ')) }}
     {% endif %}
     {% if specification.get('kind') not in (none, 'given') %}
         {{ stop_at_specification(name, 'kind', specification.kind ~ ' is none; leave it out for one that is fitted here, or say given') }}
@@ -134,10 +132,11 @@
     {% set raw_columns = feature_raw_columns(feature.name) %}
     {% set known = [] %}
     {% for key, value in var('features').items() if value.grain == specification.grain %}{% do known.append(key) %}{% endfor %}
-    {% if not raw_columns or (':' not in feature.name and feature.name not in known)
+    {% set named = ['attribute:NAME', 'holds:PRODUCT'] if specification.grain == 'customer' else [] %}
+    {% if not raw_columns or (feature.name not in known and (':' not in feature.name or not named))
         or not modules.re.fullmatch('((attribute|holds):)?[a-z][a-z0-9_]*', feature.name) %}
         {{ stop_at_specification(name, 'features', 'there is no feature ' ~ feature.name ~ ' of grain ' ~ specification.grain
-            ~ '; there are ' ~ known | join(', ') ~ ', attribute:NAME and holds:PRODUCT') }}
+            ~ '; there are ' ~ (known + named) | join(', ')) }}
     {% endif %}
     {% if feature.transform not in transforms() %}
         {{ stop_at_specification(name, feature.name ~ '.transform', feature.transform ~ ' is none; allowed are ' ~ transforms() | join(', ')) }}

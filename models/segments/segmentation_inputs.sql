@@ -1,11 +1,7 @@
 {% set width = widest_segmentation() %}
 {% set running = fitted(active_segmentations() if execute else segmentations()) %}
 
-with features as (
-    select * from {{ ref('int_customer_features') }}
-),
-
-attributes as (
+with attributes as (
     select
         {% for column, name in named_features(running, 'attribute').items() -%}
         max(case when attribute = {{ quoted(name) }} then attribute_value end) as {{ column }},
@@ -30,14 +26,16 @@ holdings as (
     select
         {{ quoted(segmentation.name) }} as segmentation,
         {{ quoted(segmentation.grain) }} as grain,
-        features.customer_id as entity_id
+        features.{{ var('grains')[segmentation.grain].key }} as entity_id
         {%- for position in range(1, width + 1) %}
         {%- set feature = segmentation.features[position - 1] if position <= segmentation.features | length %},
         cast({{ feature_value(feature) if feature else 'null' }} as double) as {{ natural_column(position) }}
         {%- endfor %}
-    from features
+    from {{ ref(var('grains')[segmentation.grain].features) }} as features
+    {%- if segmentation.grain == 'customer' %}
     left join attributes on features.customer_id = attributes.customer_id
     left join holdings on features.customer_id = holdings.customer_id
+    {%- endif %}
 ),
 {% endfor %}
 -- So that there is something to add to where every segmentation is handed in.

@@ -1,13 +1,12 @@
-{#- Where a customer exists; one that is empty would pass every other test. -#}
+{#- Where there is something to group; a segmentation that is empty would pass every other test. -#}
 with running as (
     {% for segmentation in (active_segmentations() if execute else segmentations()) %}
-    select '{{ segmentation.name }}' as segmentation
+    select
+        '{{ segmentation.name }}' as segmentation,
+        count(*) as entity_count
+    from {{ ref(var('grains')[segmentation.grain].features) }}
     {{ 'union all' if not loop.last }}
     {% endfor %}
-),
-
-customers as (
-    select count(*) as customer_count from {{ ref('stg_customers') }}
 ),
 
 segments as (
@@ -16,8 +15,7 @@ segments as (
 
 select
     running.segmentation,
-    customers.customer_count
+    running.entity_count
 from running
-inner join customers on customers.customer_count > 0
 left join segments on running.segmentation = segments.segmentation
-where segments.segmentation is null
+where running.entity_count > 0 and segments.segmentation is null

@@ -196,6 +196,15 @@ def test_every_column_of_the_warehouse_is_listed(manifest: Manifest, tmp_path: P
         lists = set(table["columns"])
         if has is None:
             continue
+        # A specification with more features widens the table; its YAML need not know.
+        has, lists = (
+            {
+                column
+                for column in columns
+                if not any(re.fullmatch(name, column) for name in NUMBERED)
+            }
+            for columns in (has, lists)
+        )
         # A seed lists what the contract knows; optional columns need not be in the demo.
         missing = set() if table["resource_type"] == "seed" else lists - has
         if has - lists or missing:

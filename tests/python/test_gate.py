@@ -103,6 +103,14 @@ select *, 'savings' as product, 100 as customer_count, 30 as holder_count, 3 as 
 from numbered;
 create table marts.segment_ownership as
 select * exclude (product) from marts.segment_product_ownership;
+create table marts.card_segment_risk as
+select *, 25 as account_count, 0.2::double as full_payment_share,
+    0.1::double as full_payment_share_low, 0.3::double as full_payment_share_high,
+    24 as utilisation_count, 0.5::double as utilisation, 0.4::double as utilisation_low,
+    0.6::double as utilisation_high, 24 as cash_advance_to_limit_count,
+    0.1::double as cash_advance_to_limit, 20 as minimum_payment_coverage_count,
+    2.0::double as minimum_payment_coverage, true as is_small_cell
+from numbered;
 create table marts.segment_transactions as
 select *, 'deposit' as transaction_type, {TRANSACTIONS} from numbered;
 create table marts.segment_month_transactions as
