@@ -13,7 +13,7 @@ export PYTHONDONTWRITEBYTECODE :=
 export DO_NOT_TRACK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help build load gate publish audience test test-full lint docs study-pages refit import demo-data bench clean
+.PHONY: help build load gate publish audience test test-full lint docs study-pages refit rollback backfill import demo-data bench clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -40,6 +40,14 @@ publish: .venv/installed ## publish the last build that passed everything
 
 refit: .venv/installed ## fit segmentations anew: make refit SEGMENTATION=behaviour (or all)
 	@SEGMART_REFIT=$(or $(SEGMENTATION),all) $(RUN) pipeline.load
+
+rollback: .venv/installed ## publish again under an earlier fit: make rollback FIT=behaviour-1a2b3c...
+	@SEGMART_FIT="$(or $(FIT),nameless)" $(RUN) pipeline.load
+	@$(RUN) pipeline.gate
+	@$(RUN) pipeline.publish
+
+backfill: .venv/installed ## fill history month by month: make backfill FROM=2026-01-31 TO=2026-05-31
+	@FROM="$(FROM)" TO="$(TO)" $(RUN) pipeline.backfill
 
 import: .venv/installed ## turn a foreign file into raw files: make import SOURCE=... INPUT=... OUT=...
 	@$(RUN) pipeline.import_source "$(SOURCE)" "$(INPUT)" "$(OUT)"

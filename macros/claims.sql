@@ -306,3 +306,24 @@
         else ''
     end
 {%- endmacro %}
+
+
+{% macro verdict_change(earlier, now) -%}
+    {#- What a verdict was and is, each with the interval it rested on. -#}
+    {%- for row in [earlier, now] -%}
+    {{ row }}.verdict_label
+        || {{ "' as of ' || cast(" ~ earlier ~ ".as_of_on as " ~ text_type() ~ ")" if loop.first else "' now'" }}
+        || coalesce(
+            ' ('
+            || case
+                when {{ now }}.claim_type in ('about', 'within')
+                    then {{ range_in_words(row ~ '.estimate_low', row ~ '.estimate_high', now ~ '.unit') }}
+                else {{ range_in_words(row ~ '.estimate_low', row ~ '.estimate_high', now ~ '.unit', true) }}
+            end
+            || ')', ''
+        )
+        || coalesce(', of ' || {{ grouped_number(row ~ '.customer_count') }} || ' customers', '')
+        || {{ "'; '" if not loop.last else "'.'" }}
+    {{ '|| ' if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}

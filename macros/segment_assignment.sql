@@ -2,15 +2,19 @@
     several times faster than joining rows with centres and grouping. -#}
 
 {% macro fit_constants(segmentation) %}
-    {#- The fit in use as one row: fill, shift and scale per feature, centre per segment and feature. -#}
+    {#- The fit in use as one row: fill, shift and scale per feature; id, and centre per feature, per segment, which are
+        numbered by position, since ids may have gaps. -#}
     select
         fit_id
+        {%- for segment in range(1, segmentation.k + 1) %},
+        max(case when segment_position = {{ segment }} then segment_id end) as id_{{ segment }}
+        {%- endfor %}
         {%- for position in range(1, segmentation.features | length + 1) %}
             {%- for part in ['fill_value', 'shift', 'scale'] %},
         max(case when feature_position = {{ position }} then {{ part }} end) as {{ part }}_{{ position }}
             {%- endfor %}
             {%- for segment in range(1, segmentation.k + 1) %},
-        max(case when segment_id = {{ segment }} and feature_position = {{ position }} then centre end)
+        max(case when segment_position = {{ segment }} and feature_position = {{ position }} then centre end)
             as centre_{{ segment }}_{{ position }}
             {%- endfor %}
         {%- endfor %}
@@ -25,6 +29,7 @@
         inputs.segmentation,
         inputs.grain,
         inputs.entity_id,
+        earlier.segment_id as earlier_segment_id,
         constants.*
         {%- for position in range(1, segmentation.features | length + 1) %},
         (coalesce({{ finite('inputs.' ~ value_column(position)) }}, constants.fill_value_{{ position }}) - constants.shift_{{ position }})
@@ -32,6 +37,8 @@
         {%- endfor %}
     from {{ ref('segmentation_inputs') }} as inputs
     cross join {{ constants }} as constants
+    left join {{ ref('earlier_segment_members') }} as earlier
+        on inputs.segmentation = earlier.segmentation and inputs.entity_id = earlier.entity_id
     where inputs.segmentation = {{ quoted(segmentation.name) }}
 {%- endmacro %}
 
@@ -49,8 +56,10 @@
         segmentation,
         grain,
         entity_id,
+        earlier_segment_id,
         fit_id
         {%- for segment in range(1, segmentation.k + 1) %},
+        id_{{ segment }},
         {{ squared_distance(segmentation, segment) }} as squared_{{ segment }}
         {%- endfor %}
     from {{ rows }}
@@ -60,36 +69,58 @@
 {% macro nearest(segmentation, distances) %}
     {#- Ties (closer than 1e-9 of the distance) take the lowest segment id. A fit with fewer segments than
         asked for leaves the rest null, which least() passes over. -#}
-    {%- set all = [] -%}
-    {%- for segment in range(1, segmentation.k + 1) -%}{%- do all.append('squared_' ~ segment) -%}{%- endfor -%}
+    {%- set all = per_segment(segmentation, 'squared_#') -%}
     select
         *,
         case
             {%- for squared in all %}
-            when {{ squared }} <= {{ least(all) }} * (1 + 2e-9) then {{ loop.index }}
+            when {{ squared }} <= {{ least(all) }} * (1 + 2e-9) then id_{{ loop.index }}
             {%- endfor %}
-        end as segment_id
+        end as nearest_segment_id,
+        {{ least(all) }} as nearest_squared,
+        {{ least(per_segment(segmentation, 'case when id_# = earlier_segment_id then squared_# end')) }} as earlier_squared
     from {{ distances }}
 {%- endmacro %}
 
 
-{% macro members(segmentation, nearest) %}
-    {%- set own = [] -%}
-    {%- set others = [] -%}
-    {%- for segment in range(1, segmentation.k + 1) -%}
-        {%- do own.append('case when segment_id = ' ~ segment ~ ' then squared_' ~ segment ~ ' end') -%}
-        {%- do others.append('case when segment_id <> ' ~ segment ~ ' then squared_' ~ segment ~ ' end') -%}
-    {%- endfor -%}
+{% macro placed(nearest) %}
+    {#- Whoever was in another segment stays there until the nearest centre is nearer by var assignment_hysteresis. -#}
+    select
+        *,
+        case
+            when sqrt(earlier_squared) * (1 - {{ var('assignment_hysteresis') }}) <= sqrt(nearest_squared) then earlier_segment_id
+            else nearest_segment_id
+        end as segment_id
+    from {{ nearest }}
+{%- endmacro %}
+
+
+{% macro members(segmentation, placed) %}
+    {%- set others = least(per_segment(segmentation, 'case when id_# <> segment_id then squared_# end')) -%}
     select
         segmentation,
         grain,
         entity_id,
         segment_id,
-        sqrt({{ least(own) }}) as distance,
-        sqrt({{ least(others) }}) as second_distance,
+        nearest_segment_id,
+        case {{ others }}
+            {%- for segment in range(1, segmentation.k + 1) %}
+            when case when id_{{ segment }} <> segment_id then squared_{{ segment }} end then id_{{ segment }}
+            {%- endfor %}
+        end as second_segment_id,
+        sqrt({{ least(per_segment(segmentation, 'case when id_# = segment_id then squared_# end')) }}) as distance,
+        sqrt({{ others }}) as second_distance,
         fit_id
-    from {{ nearest }}
+    from {{ placed }}
 {%- endmacro %}
+
+
+{% macro per_segment(segmentation, expression) %}
+    {#- The expression once a segment, its number for #. -#}
+    {% set found = [] %}
+    {% for segment in range(1, segmentation.k + 1) %}{% do found.append(expression | replace('#', segment | string)) %}{% endfor %}
+    {{ return(found) }}
+{% endmacro %}
 
 
 {% macro least(expressions) -%}

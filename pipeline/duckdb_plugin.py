@@ -18,7 +18,7 @@ import duckdb
 from dbt.adapters.duckdb.plugins import BasePlugin
 from dbt_common.exceptions import DbtRuntimeError
 
-from pipeline import csv_files, raw_files, sentences
+from pipeline import csv_files, raw_files, sentences, state
 
 
 class Plugin(BasePlugin):
@@ -71,18 +71,26 @@ class Plugin(BasePlugin):
         def open_parquet(path: str) -> str:
             return _answer(lambda: {"path": path, "header": raw_files.parquet_columns(Path(path))})
 
+        def state_files(target: str, source_name: str, raw_data: str) -> str:
+            def look() -> dict[str, object]:
+                paths = state.read(state.folder_of(target, source_name), raw_data)
+                return {"paths": {name: str(path) for name, path in paths.items()}}
+
+            return _answer(look)
+
         conn.create_function("segmart_find_files", find_files)
         conn.create_function("segmart_files_of", files_of)
         conn.create_function("segmart_open_csv", open_csv)
         conn.create_function("segmart_open_parquet", open_parquet)
         conn.create_function("segmart_file_hash", csv_files.file_hash)
+        conn.create_function("segmart_state_files", state_files)
 
 
 def _answer(look: Callable[[], dict[str, object]]) -> str:
     """What `look` found, or the sentence that says why it could not, as JSON."""
     try:
         return json.dumps(look())
-    except csv_files.UnreadableFile as problem:
+    except (csv_files.UnreadableFile, state.UnreadableState) as problem:
         return json.dumps({"problem": str(problem)})
     except OSError as error:
         return json.dumps({"problem": f"RAW_DATA: {sentences.of_os_error(error)}; mend that."})

@@ -16,13 +16,13 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
-from pipeline import log, sentences, verdict_page
+from pipeline import log, sentences, state, verdict_page
 from pipeline.sentences import UserError
 from pipeline.settings import DEMO_KEY, Settings
 from pipeline.summary import print_summary
@@ -123,7 +123,10 @@ def publish(settings: Settings) -> BuildInfo:
                 try:
                     _write_all(build, work)
                     _write_page(work, settings)
-                    _put_in_place(work, settings.published_folder, info, kept)
+                    with _state_written(build, info, settings) as new_state:
+                        # First: a published file without its history could not be caught up with.
+                        new_state.put_in_place()
+                        _put_in_place(work, settings.published_folder, info, kept)
                 finally:
                     shutil.rmtree(work, ignore_errors=True)
             _write_published_columns(columns, settings.published_columns_file)
@@ -134,6 +137,29 @@ def publish(settings: Settings) -> BuildInfo:
         ) from error
     except (duckdb.IOException, duckdb.FatalException) as error:
         raise UserError(f"Nothing was published: {sentences.one_line(str(error))}") from error
+    return info
+
+
+def _state_written(
+    build: duckdb.DuckDBPyConnection, info: BuildInfo, settings: Settings
+) -> AbstractContextManager[state.Export]:
+    """Export what raw files cannot rebuild (see `pipeline.state`)."""
+    about = {
+        "source_name": info.source_name,
+        "raw_data": str(settings.raw_data or ""),
+        "as_of_on": info.as_of_on,
+    }
+    key = f"{info.parquet_key}_{time.time_ns():x}"
+    folder = state.folder_of(settings.target, info.source_name)
+    return state.written(build, BUILD_CATALOG, folder, about, key)
+
+
+def keep_history(settings: Settings) -> BuildInfo:
+    """Enter the build into its source's history without publishing it to readers."""
+    with _open_build(settings) as build:
+        info = _publishable(build, settings)
+        with _state_written(build, info, settings) as new_state:
+            new_state.put_in_place()
     return info
 
 

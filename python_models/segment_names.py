@@ -13,6 +13,7 @@ def model(dbt, session):
         current_fits(
             [specification for specification in specifications if specification["name"] in running],
             dbt.ref("segment_fits").df(),
+            dbt.ref("fit_choices").df(),
         ),
         dbt.ref("personas").df(),
         minimum_match=dbt.config.meta_get("minimum_match"),

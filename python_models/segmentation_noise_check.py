@@ -2,7 +2,6 @@
 
 import pandas as pd
 
-from segmentation.fit import current_fits
 from segmentation.noise import segmentation_noise_check
 
 
@@ -13,7 +12,6 @@ def model(dbt, session):
     minimum_agreement = dbt.config.meta_get("minimum_agreement")
     sample_size = dbt.config.meta_get("sample_size")
     inputs = dbt.ref("segmentation_inputs").df()
-    fits = dbt.ref("segment_fits").df()
     earlier_checks = pd.DataFrame()
     if dbt.is_incremental:
         earlier_checks = session.sql(f"select * from {dbt.this}").df()
@@ -24,7 +22,7 @@ def model(dbt, session):
     return segmentation_noise_check(
         specifications,
         inputs,
-        current_fits(specifications, fits),
+        dbt.ref("current_fits").df(),
         earlier_checks=earlier_checks,
         random_seed=random_seed,
         minimum_agreement=minimum_agreement,

@@ -11,12 +11,14 @@ from datetime import date
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from sklearn.cluster import KMeans  # type: ignore[import-untyped]
 from sklearn.exceptions import ConvergenceWarning  # type: ignore[import-untyped]
 
-from segmentation.frames import FITS, conform
-from segmentation.personas import Floats, match_personas, read_personas
+from segmentation.frames import FIT_CHOICES, FITS, LATEST_MEMBERS, conform
+from segmentation.identity import kept_ids, members_by_group, segment_ids
+from segmentation.personas import Floats, Persona, match_personas, read_personas
 
 Specification = Mapping[str, Any]
 
@@ -60,8 +62,13 @@ class _Clusters:
 
     outcome: str
     centres: Floats
-    counts: list[int]
+    labels: npt.NDArray[np.int32]
     inertia: float
+
+    @property
+    def counts(self) -> list[int]:
+        """Entities of each cluster."""
+        return [int(count) for count in np.bincount(self.labels, minlength=len(self.centres))]
 
 
 def fit_missing(
@@ -69,16 +76,16 @@ def fit_missing(
     inputs: pd.DataFrame,
     personas: pd.DataFrame,
     earlier_fits: pd.DataFrame,
+    latest_members: pd.DataFrame,
     *,
     refit: Sequence[str],
     as_of_on: date | str,
     random_seed: int,
+    minimum_overlap: float,
 ) -> pd.DataFrame:
     """Fit every specification that has no usable fit yet, and those named in `refit`.
 
-    A specification is fitted if `refit` names it, or if no earlier fit of the same
-    specification hash has the outcome 'fitted': one that was made on too few entities is tried
-    again as soon as the data differ. The fit id is the hash of specification, exact data and
+    Which these are, `missing_fits` says. The fit id is the hash of specification, exact data and
     random seed, so that fitting the same data again adds nothing.
 
     Missing and infinite values are replaced by each feature's fill value, then every feature is
@@ -86,9 +93,11 @@ def fit_missing(
     Arthur and Vassilvitskii 2007, the best of 20) finds the centres. With fewer distinct entities
     than segments asked for there is one segment, whose centre is the mean.
 
-    Segment ids follow the personas, not the order in which k-means numbers its clusters: clusters
-    that resemble a persona come first, in the order of the personas' first rows; the rest follow,
-    the largest first, then by centre.
+    The segments of a first fit are numbered after the personas, not in the order in which k-means
+    numbers its clusters: clusters that resemble a persona come first, in the order of the
+    personas' first rows; the rest follow, the largest first, then by centre. In a later fit a
+    cluster takes the id of the segment whose members it shares (see `identity.kept_ids`); one
+    that shares too few gets an id that no fit of the segmentation ever had.
 
     Args:
         specifications: mappings with name, grain, k and features, a list of mappings with name,
@@ -100,9 +109,12 @@ def fit_missing(
             its order. The order of the rows has no influence.
         personas: one row per segmentation, persona and feature (see `read_personas`).
         earlier_fits: rows that this function returned before, of any specification.
+        latest_members: one row per segmentation and entity, with the columns segmentation,
+            entity_id, segment_id: where each entity was last; empty where nobody knows.
         refit: names of the specifications to fit again, or ['all'].
         as_of_on: the date the inputs describe.
         random_seed: seed of the k-means starts.
+        minimum_overlap: the smallest Jaccard similarity at which a cluster keeps an id.
 
     Returns:
         The new fits alone, in the order of `specifications`, one row per fit, segment and
@@ -120,6 +132,33 @@ def fit_missing(
         ValueError: `refit` names no specification handed in; inputs lack a value column or hold
             an entity twice or without id; a missing rule is unknown; a persona is malformed.
     """
+    wanted = missing_fits(specifications, earlier_fits, refit)
+    earlier = conform(earlier_fits, FITS)
+    new_fits = [
+        _fit(
+            specification,
+            inputs,
+            personas,
+            earlier[earlier["segmentation"] == specification["name"]],
+            latest_members,
+            as_of_on=as_of_on,
+            random_seed=random_seed,
+            minimum_overlap=minimum_overlap,
+        )
+        for specification in wanted
+    ]
+    return conform(pd.DataFrame([row for rows in new_fits for row in rows]), FITS)
+
+
+def missing_fits(
+    specifications: Sequence[Specification], earlier_fits: pd.DataFrame, refit: Sequence[str]
+) -> list[Specification]:
+    """Return the specifications that are to be fitted; arguments as for `fit_missing`.
+
+    These are the ones that `refit` names, and those of whose specification hash no earlier fit
+    has the outcome 'fitted': one that was made on too few entities is tried again as soon as the
+    data differ.
+    """
     names = [str(specification["name"]) for specification in specifications]
     unknown = [name for name in refit if name not in (*names, "all")]
     if unknown:
@@ -128,38 +167,104 @@ def fit_missing(
             f"{', '.join(names) or 'none'}."
         )
     earlier = conform(earlier_fits, FITS)
-    new_fits = [
-        _fit(
-            specification,
-            inputs,
-            personas,
-            earlier[earlier["segmentation"] == name],
-            is_refit=name in refit or "all" in refit,
-            as_of_on=as_of_on,
-            random_seed=random_seed,
-        )
+    fitted = set(earlier[earlier["outcome"] == FITTED]["specification_hash"])
+    return [
+        specification
         for name, specification in zip(names, specifications, strict=True)
+        if name in refit or "all" in refit or specification_hash(specification) not in fitted
     ]
-    return conform(pd.DataFrame([row for rows in new_fits for row in rows]), FITS)
 
 
-def current_fits(specifications: Sequence[Specification], fits: pd.DataFrame) -> pd.DataFrame:
-    """Return the newest fit of each specification as it reads now.
+def choose_fits(
+    specifications: Sequence[Specification],
+    fits: pd.DataFrame,
+    earlier_choices: pd.DataFrame,
+    *,
+    rollback: str | None,
+    as_of_on: date | str,
+) -> pd.DataFrame:
+    """Say which fits came into use: those never used so far, and one to go back to.
 
     Args:
         specifications: as for `fit_missing`.
         fits: rows that `fit_missing` returned, of any specification and age.
+        earlier_choices: rows that this function returned before.
+        rollback: the id of a fit to use again, or None.
+        as_of_on: the date of the build that uses them.
 
     Returns:
-        The rows of `fits` with, per specification, the highest fit_number among the fits of its
+        The new choices alone, one row per fit, with the columns of `frames.FIT_CHOICES`.
+        choice_number: 1, 2, ... within a segmentation, continuing `earlier_choices`; the last one
+        of a specification's fits is in use. choice_reason: 'fit' or 'rollback'.
+
+    Raises:
+        ValueError: `rollback` names no fit, or one of another specification than today's.
+    """
+    known = (
+        conform(fits, FITS).drop_duplicates("fit_id").sort_values(["segmentation", "fit_number"])
+    )
+    earlier = conform(earlier_choices, FIT_CHOICES)
+    unused = known[~known["fit_id"].isin(earlier["fit_id"])]
+    chosen = [(row.segmentation, row.fit_id, "fit") for row in unused.itertuples()]
+    if rollback is not None:
+        chosen.append((_rolled_back(specifications, known, rollback), rollback, "rollback"))
+    numbers = earlier.groupby("segmentation")["choice_number"].max().to_dict()
+    rows = []
+    for segmentation, fit_id, reason in chosen:
+        numbers[segmentation] = int(numbers.get(segmentation, 0)) + 1
+        rows.append(
+            {
+                "segmentation": segmentation,
+                "choice_number": numbers[segmentation],
+                "fit_id": fit_id,
+                "choice_reason": reason,
+                "as_of_on": pd.Timestamp(as_of_on),
+            }
+        )
+    return conform(pd.DataFrame(rows), FIT_CHOICES)
+
+
+def _rolled_back(
+    specifications: Sequence[Specification], known: pd.DataFrame, rollback: str
+) -> str:
+    """Return the segmentation of the fit to go back to."""
+    own = known[known["fit_id"] == rollback]
+    if own.empty:
+        raise ValueError(
+            f"FIT names '{rollback}', which is no fit; there are {', '.join(known['fit_id'])}."
+        )
+    name = str(own["segmentation"].iloc[0])
+    today = {str(specification["name"]): specification for specification in specifications}
+    if name not in today or specification_hash(today[name]) != own["specification_hash"].iloc[0]:
+        raise ValueError(
+            f"FIT names '{rollback}', which was made by another specification of '{name}' than "
+            "dbt_project.yml has now; put that specification back first."
+        )
+    return name
+
+
+def current_fits(
+    specifications: Sequence[Specification], fits: pd.DataFrame, choices: pd.DataFrame
+) -> pd.DataFrame:
+    """Return the fit in use of each specification as it reads now.
+
+    Args:
+        specifications: as for `fit_missing`.
+        fits: rows that `fit_missing` returned, of any specification and age.
+        choices: rows that `choose_fits` returned; a fit without any is not in use.
+
+    Returns:
+        The rows of `fits` with, per specification, the last choice among the fits of its
         specification hash, a fit that could form its groups before one that could not; nothing
         for a specification without a fit. Columns of `frames.FITS`.
     """
     known = conform(fits, FITS)
     own_hashes = [specification_hash(specification) for specification in specifications]
-    usable = known[known["specification_hash"].isin(own_hashes)]
+    last_choice = conform(choices, FIT_CHOICES).groupby("fit_id")["choice_number"].max()
+    is_usable = known["specification_hash"].isin(own_hashes)
+    usable = known[is_usable & known["fit_id"].isin(last_choice.index)]
     is_fitted = usable["outcome"] == FITTED
-    preference = usable["fit_number"] + is_fitted * (1 + known["fit_number"].max())
+    preference = usable["fit_id"].map(last_choice) + is_fitted * (1 + last_choice.max())
     preferred = preference.groupby(usable["specification_hash"]).transform("max")
     return conform(usable[preference == preferred], FITS)
 
@@ -207,19 +312,16 @@ def _fit(
     inputs: pd.DataFrame,
     personas: pd.DataFrame,
     earlier: pd.DataFrame,
+    latest_members: pd.DataFrame,
     *,
-    is_refit: bool,
     as_of_on: date | str,
     random_seed: int,
+    minimum_overlap: float,
 ) -> list[dict[str, object]]:
     name = str(specification["name"])
     features = [str(feature["name"]) for feature in specification["features"]]
     known_personas = read_personas(personas, name, features)
     own_hash = specification_hash(specification)
-    is_usable = (earlier["specification_hash"] == own_hash) & (earlier["outcome"] == FITTED)
-    if is_usable.any() and not is_refit:
-        return []
-
     entity_ids, values = own_inputs(inputs, name, len(features))
     if not entity_ids:
         return []
@@ -231,13 +333,15 @@ def _fit(
 
     standardised = _standardise(values, specification["features"])
     clusters = _cluster(standardised.values, int(specification["k"]), random_seed)
-    order = _canonical_order(clusters)
-    matches = match_personas(clusters.centres[order], features, known_personas, ANY_RESEMBLANCE)
-    # Sorting is stable: clusters without a persona keep their canonical order, behind the others.
-    places = sorted(
-        range(len(order)),
-        key=lambda place: matches[place][0] if place in matches else len(known_personas),
-    )
+    order = _first_order(clusters, features, known_personas)
+    highest_id = int(earlier["segment_id"].max()) if len(earlier) else 0
+    kept = {}
+    if highest_id:
+        latest = conform(latest_members, LATEST_MEMBERS)
+        ids_before = latest[latest["segmentation"] == name].set_index("entity_id")["segment_id"]
+        places = np.argsort(order)[clusters.labels]
+        kept = kept_ids(members_by_group(ids_before, entity_ids, places), minimum_overlap)
+    ids = segment_ids(len(order), kept, highest_id)
     return [
         {
             "fit_id": fit_id,
@@ -261,9 +365,23 @@ def _fit(
             "inertia": clusters.inertia,
             "random_seed": random_seed,
         }
-        for segment_id, cluster in enumerate((order[place] for place in places), start=1)
+        for segment_id, cluster in sorted(zip(ids, order, strict=True))
         for position, feature in enumerate(features)
     ]
+
+
+def _first_order(
+    clusters: _Clusters, features: Sequence[str], personas: Sequence[Persona]
+) -> list[int]:
+    """Return the clusters' positions in the order of the personas they resemble."""
+    order = _canonical_order(clusters)
+    matches = match_personas(clusters.centres[order], features, personas, ANY_RESEMBLANCE)
+    # Sorting is stable: clusters without a persona keep their canonical order, behind the others.
+    places = sorted(
+        range(len(order)),
+        key=lambda place: matches[place][0] if place in matches else len(personas),
+    )
+    return [order[place] for place in places]
 
 
 def own_inputs(inputs: pd.DataFrame, name: str, feature_count: int) -> tuple[list[str], Floats]:
@@ -358,16 +476,15 @@ def _cluster(values: Floats, k: int, random_seed: int) -> _Clusters:
         # Rows that differ by rounding alone can leave fewer than k clusters; see below.
         warnings.simplefilter("ignore", ConvergenceWarning)
         labels = model.fit(values).labels_
-    counts = [int(count) for count in np.bincount(labels, minlength=k)]
-    if min(counts) == 0:
+    if len(np.unique(labels)) < k:
         return _single_cluster(values, TOO_FEW_ENTITIES)
-    return _Clusters(FITTED, model.cluster_centers_, counts, float(model.inertia_))
+    return _Clusters(FITTED, model.cluster_centers_, labels, float(model.inertia_))
 
 
 def _single_cluster(values: Floats, outcome: str) -> _Clusters:
     centre = values.mean(axis=0)
     inertia = float(((values - centre) ** 2).sum())
-    return _Clusters(outcome, centre[np.newaxis, :], [len(values)], inertia)
+    return _Clusters(outcome, centre[np.newaxis, :], np.zeros(len(values), dtype=np.int32), inertia)
 
 
 def _canonical_order(clusters: _Clusters) -> list[int]:

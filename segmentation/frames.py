@@ -27,6 +27,20 @@ FITS: Mapping[str, str] = {
     "random_seed": "int64",
 }
 
+FIT_CHOICES: Mapping[str, str] = {
+    "segmentation": "str",
+    "choice_number": "int64",
+    "fit_id": "str",
+    "choice_reason": "str",
+    "as_of_on": "datetime64[us]",
+}
+
+LATEST_MEMBERS: Mapping[str, str] = {
+    "segmentation": "str",
+    "entity_id": "str",
+    "segment_id": "int64",
+}
+
 SEGMENT_NAMES: Mapping[str, str] = {
     "segmentation": "str",
     "fit_id": "str",

@@ -24,7 +24,6 @@ from segmentation.fit import (
     FITTED,
     TOO_FEW_ENTITIES,
     Specification,
-    current_fits,
     mean_and_deviation,
     own_inputs,
 )
@@ -358,7 +357,7 @@ def segmentation_noise_check(
     Args:
         specifications: as for `fit.fit_missing`.
         inputs: as for `fit.fit_missing`; the data the fits were made on, or newer ones.
-        fits: rows that `fit.fit_missing` returned, of any specification and age.
+        fits: the fits in use, as `fit.current_fits` returns them.
         earlier_checks: rows that this function returned before; their fits are not checked again.
         random_seed: seed of sample, permutations, splits and k-means starts.
         null_sets: how many data sets are permuted.
@@ -393,9 +392,9 @@ def segmentation_noise_check(
             raise ValueError(f"{name} is {number}, but must be at least 1.")
     grains = {str(one["name"]): str(one["grain"]) for one in specifications}
     checked = set(conform(earlier_checks, SEGMENTATION_NOISE_CHECKS)["fit_id"])
-    current = current_fits(specifications, fits)
     rows = []
-    for fit_id, fit in current[~current["fit_id"].isin(checked)].groupby("fit_id", sort=False):
+    unchecked = fits[fits["segmentation"].isin(grains) & ~fits["fit_id"].isin(checked)]
+    for fit_id, fit in unchecked.groupby("fit_id", sort=False):
         segmentation = str(fit["segmentation"].iloc[0])
         random = np.random.default_rng([random_seed, zlib.crc32(str(fit_id).encode())])
         # Threads cost fits as small as these more than they give.

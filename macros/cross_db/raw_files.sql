@@ -128,3 +128,8 @@
 {% macro duckdb__files_of(folder) %}
     {{ return(duckdb__look('segmart_files_of', [folder]).paths) }}
 {% endmacro %}
+
+
+{% macro file_size(path) %}
+    {{ return(run_query('select size from read_blob(' ~ exact_path(path) ~ ')').rows[0][0]) }}
+{% endmacro %}

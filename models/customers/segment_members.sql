@@ -21,8 +21,12 @@ with given_members as (
     {{ nearest(segmentation, segmentation.name ~ '_distances') }}
 ),
 
+{{ segmentation.name }}_placed as (
+    {{ placed(segmentation.name ~ '_nearest') }}
+),
+
 {{ segmentation.name }}_members as (
-    {{ members(segmentation, segmentation.name ~ '_nearest') }}
+    {{ members(segmentation, segmentation.name ~ '_placed') }}
 ),
 
 {% endfor -%}
@@ -32,6 +36,8 @@ assigned as (
         grain,
         entity_id,
         segment_id,
+        segment_id as nearest_segment_id,
+        cast(null as bigint) as second_segment_id,
         cast(null as double) as distance,
         cast(null as double) as second_distance,
         'given' as fit_id
@@ -48,6 +54,8 @@ final as (
         grain,
         entity_id,
         cast(segment_id as bigint) as segment_id,
+        cast(nearest_segment_id as bigint) as nearest_segment_id,
+        cast(second_segment_id as bigint) as second_segment_id,
         distance,
         second_distance,
         {{ ratio('second_distance - distance', 'second_distance') }} as assignment_margin,

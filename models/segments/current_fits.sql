@@ -10,7 +10,9 @@ in_use as (
 ),
 
 final as (
-    select fits.*
+    select
+        fits.*,
+        cast(dense_rank() over (partition by fits.segmentation order by fits.segment_id) as bigint) as segment_position
     from fits
     inner join in_use on fits.segmentation = in_use.segmentation and fits.fit_id = in_use.fit_id
 )

@@ -22,14 +22,46 @@ labelled as (
     inner join {{ ref('stg_customers') }} as customers on labels.entity_id = customers.customer_id
 ),
 
+-- A label keeps the number it was published with; new ones are numbered after them, in alphabetical order.
+published as (
+    select
+        segmentation,
+        segment_name,
+        max(segment_id) as segment_id
+    from {{ source('state', 'segment_versions') }}
+    group by segmentation, segment_name
+),
+
+highest as (
+    select
+        segmentation,
+        max(segment_id) as segment_id
+    from published
+    group by segmentation
+),
+
+numbered as (
+    select
+        labelled.*,
+        published.segment_id as published_id,
+        coalesce(highest.segment_id, 0) as highest_id,
+        dense_rank() over (
+            partition by labelled.segmentation, published.segment_id is null order by labelled.segment
+        ) as place
+    from labelled
+    left join published
+        on labelled.segmentation = published.segmentation and labelled.segment = published.segment_name
+    left join highest on labelled.segmentation = highest.segmentation
+),
+
 final as (
     select
         segmentation,
         grain,
         entity_id,
         segment as segment_name,
-        dense_rank() over (partition by segmentation order by segment) as segment_id
-    from labelled
+        coalesce(published_id, highest_id + place) as segment_id
+    from numbered
 )
 
 select * from final

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
-NOT_COPIED = ("target", "logs", "published", "published-prod", "imported")
-OWN_VARIABLES = ("RAW_DATA", "RAW_FORMAT", "AS_OF", "PYTHONDONTWRITEBYTECODE")
+NOT_COPIED = ("target", "logs", "published", "published-prod", "imported", "state")
+OWN_VARIABLES = ("RAW_DATA", "RAW_FORMAT", "AS_OF", "STATE", "PYTHONDONTWRITEBYTECODE")
 
 
 class Build(NamedTuple):

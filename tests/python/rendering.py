@@ -114,6 +114,7 @@ def render_text(
         "var": lambda name: known[name],
         "env_var": lambda name, default: given.get(name, default),
         "ref": lambda name: name,
+        "source": lambda schema, name: f"{schema}.{name}",
         "config": lambda **settings: "",
         "return": returned,
         "exceptions": SimpleNamespace(raise_compiler_error=refused),

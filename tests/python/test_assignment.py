@@ -65,6 +65,7 @@ def as_fit(
             "fit_id": "tried-1",
             "segmentation": "tried",
             "segment_id": np.repeat(np.arange(1, k + 1), width),
+            "segment_position": np.repeat(np.arange(1, k + 1), width),
             "feature_position": np.tile(np.arange(1, width + 1), k),
             "fill_value": np.tile(zeros if fills is None else fills, k),
             "shift": np.tile(zeros if shifts is None else shifts, k),
@@ -75,9 +76,16 @@ def as_fit(
 
 
 def assigned(
-    spec: dict[str, Any], inputs: pd.DataFrame, fits: pd.DataFrame, relation: str = "inputs"
+    spec: dict[str, Any],
+    inputs: pd.DataFrame,
+    fits: pd.DataFrame,
+    relation: str = "inputs",
+    earlier: dict[str, int] | None = None,
 ) -> pd.DataFrame:
-    """The rows of segment_members, ordered by entity; `relation` is a query over `inputs`."""
+    """The rows of segment_members, ordered by entity.
+
+    `relation` is a query over `inputs`, `earlier` the segment of entities at the publish before.
+    """
     query = render_model(
         MODEL,
         variables={"segmentations": [spec], "segmentations_by_source": {"default": [spec["name"]]}},
@@ -88,8 +96,14 @@ def assigned(
         connection.register("current_fits", fits)
         connection.execute("""
             create table given_segment_members
-            (segmentation varchar, grain varchar, entity_id varchar, segment_id bigint)
+            (segmentation varchar, grain varchar, entity_id varchar, segment_id bigint);
+            create table earlier_segment_members
+            (segmentation varchar, entity_id varchar, segment_id bigint)
         """)
+        for entity, segment in (earlier or {}).items():
+            connection.execute(
+                "insert into earlier_segment_members values ('tried', ?, ?)", [entity, segment]
+            )
         return connection.execute(f"select * from ({query}) order by entity_id").df()
 
 
@@ -143,10 +157,12 @@ def fitted(spec: dict[str, Any], inputs: pd.DataFrame) -> pd.DataFrame:
         inputs,
         pd.DataFrame(),
         pd.DataFrame(),
+        pd.DataFrame(),
         refit=[],
         as_of_on="2026-06-30",
         random_seed=SEED,
-    )
+        minimum_overlap=0.5,
+    ).assign(segment_position=lambda fits: fits["segment_id"])
 
 
 # --- random data ---
@@ -290,6 +306,28 @@ def test_segmentation_without_a_fit_assigns_nobody() -> None:
     assert found.empty
 
 
+def test_ids_with_gaps_are_assigned_as_they_are() -> None:
+    fits = as_fit(np.array([[1.0], [-1.0], [9.0]]))
+    fits["segment_id"] = fits["segment_position"].map({1: 2, 2: 5, 3: 6})
+    found = assigned(specification(3, 1), as_inputs(np.array([[3.0], [-3.0], [0.0]])), fits)
+    assert found["segment_id"].tolist() == [2, 5, 2]
+    assert found["second_segment_id"].tolist() == [5, 2, 5]
+
+
+def test_a_customer_stays_until_another_centre_is_clearly_nearer() -> None:
+    stays = project_vars()["assignment_hysteresis"]
+    assert stays > 0
+    fits = as_fit(np.array([[-1.0], [1.0]]))
+    # Where the other centre is nearer by the margin exactly: (x + 1) (1 - margin) = 1 - x.
+    border = stays / (2 - stays)
+    values = np.array([[border * 0.99], [border * 1.01], [border * 0.99], [border * 0.99]])
+    earlier = {"C000000": 1, "C000001": 1, "C000002": 2, "C000003": 7}
+    found = assigned(specification(2, 1), as_inputs(values), fits, earlier=earlier)
+    assert found["segment_id"].tolist() == [1, 2, 2, 2]
+    assert found["nearest_segment_id"].tolist() == [2, 2, 2, 2]
+    assert (found["assignment_margin"] < 0).tolist() == [True, False, False, False]
+
+
 # --- the demo ---
 
 
@@ -304,8 +342,13 @@ def demo_tables(path: Any) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
 
 def test_demo_is_assigned_as_predict_assigns_it(demo_build: Build) -> None:
     members, inputs, fits = demo_tables(demo_build.path)
-    assert len(members) == 4_000
-    assert_equals_predict(members, inputs, fits)
+    assert members["segmentation"].value_counts()["behaviour"] == 4_000
+    for name, own in members.groupby("segmentation"):
+        assert_equals_predict(
+            own.reset_index(drop=True),
+            inputs[inputs["segmentation"] == name],
+            fits[fits["segmentation"] == name],
+        )
 
 
 def test_stand_in_for_dbt_renders_the_model_that_dbt_compiles(demo_build: Build) -> None:

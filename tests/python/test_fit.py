@@ -16,7 +16,7 @@ from sklearn.cluster import KMeans
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from segmentation.fit import fit_missing, specification_hash
+from segmentation.fit import choose_fits, current_fits, fit_missing, specification_hash
 from segmentation.frames import FITS, conform
 
 FEATURES = ["income", "balance", "sessions"]
@@ -78,6 +78,7 @@ def as_personas(directions, segmentation="behaviour"):
 
 
 NO_PERSONAS = as_personas({})
+NO_MEMBERS = pd.DataFrame(columns=["segmentation", "entity_id", "segment_id"])
 PERSONAS = as_personas(PERSONA_DIRECTIONS)
 
 
@@ -86,7 +87,9 @@ def grouped_values(seed=0, sizes=GROUP_SIZES):
     return np.repeat(GROUP_CENTRES, sizes, axis=0) + noise
 
 
-def fit(specifications, inputs, personas=NO_PERSONAS, earlier=None, refit=(), seed=7):
+def fit(
+    specifications, inputs, personas=NO_PERSONAS, earlier=None, refit=(), seed=7, latest=NO_MEMBERS
+):
     if isinstance(specifications, dict):
         specifications = [specifications]
     return fit_missing(
@@ -94,9 +97,11 @@ def fit(specifications, inputs, personas=NO_PERSONAS, earlier=None, refit=(), se
         inputs,
         personas,
         pd.DataFrame() if earlier is None else earlier,
+        latest,
         refit=list(refit),
         as_of_on=date(2024, 6, 30),
         random_seed=seed,
+        minimum_overlap=0.5,
     )
 
 
@@ -274,17 +279,121 @@ def test_segments_of_one_size_are_ordered_by_centre():
     assert centres == sorted(centres)
 
 
-def test_permuted_personas_change_the_ids_of_a_new_fit_only():
-    values = grouped_values()
-    first = fit(specification(), as_inputs(values), PERSONAS)
+def members_of(fits, inputs, name="behaviour"):
+    """Where each entity is under a fit, as `latest_members` has it."""
+    columns = [column for column in inputs if column.startswith("value_")]
+    places, _ = assigned(fits, inputs[columns].to_numpy())
+    ids = np.sort(fits["segment_id"].unique())
+    return pd.DataFrame(
+        {"segmentation": name, "entity_id": inputs["entity_id"], "segment_id": ids[places - 1]}
+    )
+
+
+def test_personas_number_the_segments_of_a_first_fit_only():
+    inputs = as_inputs(grouped_values())
+    first = fit(specification(), inputs, PERSONAS)
     backwards = as_personas(dict(reversed(PERSONA_DIRECTIONS.items())))
     for refit in ([], ["all"]):
-        again = fit(specification(), as_inputs(values), backwards, first, refit)
+        again = fit(specification(), inputs, backwards, first, refit)
         assert again.empty, "the fit of the same data stands"
-    new = fit(specification(), as_inputs(values + 1e-6), backwards, first, ["all"])
-    assert counts_of(new) == {1: 10, 2: 20, 3: 30, 4: 40}
-    for segment_id in range(1, 5):
-        assert np.allclose(centres_of(new)[segment_id - 1], centres_of(first)[4 - segment_id])
+    newer = as_inputs(grouped_values() + 1e-6)
+    latest = members_of(first, inputs)
+    new = fit(specification(), newer, backwards, first, ["all"], latest=latest)
+    assert counts_of(new) == counts_of(first)
+    assert np.allclose(centres_of(new), centres_of(first))
+
+
+# Identity
+
+
+def test_a_group_that_is_new_gets_an_id_of_its_own_and_the_others_keep_theirs():
+    inputs = as_inputs(grouped_values())
+    first = fit(specification(), inputs, PERSONAS)
+    newcomers = np.array([40.0, 40.0, -40.0]) + np.random.default_rng(1).normal(size=(25, 3))
+    newer = as_inputs(np.vstack([grouped_values(), newcomers]))
+    new = fit(specification(5), newer, PERSONAS, first, latest=members_of(first, inputs))
+    assert counts_of(new) == {**counts_of(first), 5: 25}
+    assert new["fit_number"].unique() == [2]
+
+
+def test_of_two_groups_that_fuse_one_id_is_retired_and_never_used_again():
+    inputs = as_inputs(grouped_values())
+    first = fit(specification(), inputs, PERSONAS)
+    values = grouped_values()
+    is_saver = np.repeat(np.arange(4), GROUP_SIZES) == 2
+    values[is_saver] += GROUP_CENTRES[1] - GROUP_CENTRES[2]
+    fused = as_inputs(values)
+    second = fit(specification(3), fused, PERSONAS, first, latest=members_of(first, inputs))
+    kept = set(second["segment_id"])
+    assert len(kept) == 3 and kept < {1, 2, 3, 4}
+    (retired,) = {1, 2, 3, 4} - kept
+    assert retired in (2, 3), "the group of 30 fused with the group of 20: its like is the larger"
+    assert retired == 3
+    third = fit(
+        specification(),
+        inputs,
+        PERSONAS,
+        pd.concat([first, second]),
+        ["all"],
+        seed=8,
+        latest=members_of(second, fused),
+    )
+    assert set(third["segment_id"]) == {1, 2, 4, 5}
+
+
+def test_ids_follow_shared_members_not_centres():
+    """All customers move the same way: the groups are who is in them, not where they are."""
+    inputs = as_inputs(grouped_values())
+    first = fit(specification(), inputs, PERSONAS)
+    moved = as_inputs(-grouped_values())
+    new = fit(specification(), moved, PERSONAS, first, ["all"], latest=members_of(first, inputs))
+    assert counts_of(new) == counts_of(first)
+    assert np.allclose(centres_of(new), -centres_of(first), atol=1e-9)
+
+
+def test_without_known_members_no_id_is_given_twice():
+    inputs = as_inputs(grouped_values())
+    first = fit(specification(), inputs, PERSONAS)
+    new = fit(specification(), as_inputs(grouped_values(1)), PERSONAS, first, ["all"])
+    assert set(new["segment_id"]) == {5, 6, 7, 8}
+
+
+# Which fit is in use
+
+
+def choose(fits, earlier=None, rollback=None, specifications=None):
+    return choose_fits(
+        [specification()] if specifications is None else specifications,
+        fits,
+        pd.DataFrame() if earlier is None else earlier,
+        rollback=rollback,
+        as_of_on=date(2024, 7, 31),
+    )
+
+
+def test_the_newest_fit_is_in_use_until_someone_goes_back():
+    inputs = as_inputs(grouped_values())
+    first = fit(specification(), inputs, PERSONAS)
+    second = fit(specification(), as_inputs(grouped_values(1)), PERSONAS, first, ["all"])
+    fits = pd.concat([first, second])
+    choices = choose(fits)
+    assert choices["choice_number"].tolist() == [1, 2]
+    assert choices["fit_id"].tolist() == fits["fit_id"].unique().tolist()
+    assert choose(fits, choices).empty
+    in_use = current_fits([specification()], fits, choices)
+    pd.testing.assert_frame_equal(in_use, second)
+    back = choose(fits, choices, rollback=first["fit_id"].iloc[0])
+    assert back["choice_number"].tolist() == [3] and back["choice_reason"].tolist() == ["rollback"]
+    in_use = current_fits([specification()], fits, pd.concat([choices, back]))
+    pd.testing.assert_frame_equal(in_use, first)
+
+
+def test_going_back_to_no_fit_or_to_another_specifications_is_refused_in_a_sentence():
+    fits = fit(specification(), as_inputs(grouped_values()), PERSONAS)
+    with pytest.raises(ValueError, match="FIT names 'behaviour-x', which is no fit; there are"):
+        choose(fits, rollback="behaviour-x")
+    with pytest.raises(ValueError, match="made by another specification of 'behaviour'"):
+        choose(fits, rollback=fits["fit_id"].iloc[0], specifications=[specification(3)])
 
 
 # Which specifications are fitted

@@ -25,6 +25,7 @@ SUITES = PROJECT / "expectations"
 ALSO_HANDED_OUT = {
     "health.build_info",
     "health.data_quality",
+    "customers.customer_segment_history",
     "customers.segment_members",
     "customers.marketing_contacts",
     "customers.customer_value",
@@ -78,8 +79,12 @@ from range(1, 5) as segments (segment_id);
 create view numbered as select segmentation, segment_id, segment_name from marts.segments;
 create table customers.segment_members as
 select 'behaviour' as segmentation, 'C' || number as entity_id, number % 4 + 1 as segment_id,
-    1.0::double as distance, 2.0::double as second_distance, 0.5::double as assignment_margin,
-    'fit' as fit_id
+    number % 4 + 1 as nearest_segment_id, 1.0::double as distance, 2.0::double as second_distance,
+    0.5::double as assignment_margin, 'fit' as fit_id
+from range(100) as members (number);
+create table customers.customer_segment_history as
+select 'behaviour' as segmentation, 'C' || number as customer_id, date '2026-05-31' as valid_from,
+    null::date as valid_to, true as is_open, number % 4 + 1 as segment_id, 'fit' as fit_id
 from range(100) as members (number);
 create table customers.marketing_contacts as
 select 'C' || number as customer_id, number > 10 as has_consent, true as is_known_adult,
@@ -133,6 +138,17 @@ create table marts.campaign_channel_attribution as
 select 'K1' as campaign_id, channel, 100::decimal(38, 2) as revenue_amount,
     attributed::decimal(38, 2) as attributed_revenue_amount
 from (values ('email', 150), ('facebook', 50)) as credits (channel, attributed);
+create table marts.segment_migrations as
+select 'behaviour' as segmentation, date '2026-05-31' as earlier_as_of_on,
+    date '2026-06-30' as as_of_on, from_segment_id, to_segment_id, counted as entity_count,
+    25 as from_count, counted / 25 as share_of_from, 0.0::double as share_of_from_low,
+    1.0::double as share_of_from_high
+from (values (1, 1, 20), (1, 2, 5), (2, 2, 25)) as moved (from_segment_id, to_segment_id, counted);
+create table marts.segment_metric_changes as
+select 'behaviour' as segmentation, date '2026-06-30' as as_of_on, 'segment_engagement' as mart,
+    'ctr' as metric, null::varchar as cell, 0.05::double as earlier_figure,
+    0.06::double as figure_over_all, 0.01::double as change, 0.007::double as within_change,
+    0.002::double as mix_change, 0.001::double as interaction_change;
 create table marts.segment_churn as
 select *, 100 as customer_count, 90 as observed_customer_count, 9 as churned_customer_count,
     0.1::double as churn_rate, 0.05::double as churn_rate_low, 0.2::double as churn_rate_high,
@@ -629,7 +645,8 @@ VIOLATIONS = {
     ),
     "update customers.segment_members set second_distance = 0.5 where entity_id = 'C5'": (
         "customers.segment_members",
-        "distances are at least 0, the nearest segment first; one handed in has none",
+        "distances are at least 0, the nearest segment first but for who is held back; "
+        "one handed in has none",
         "entity_id: C5, distance: 1.0, second_distance: 0.5",
     ),
     "update customers.marketing_contacts set is_contactable = true where customer_id = 'C2'": (
@@ -658,6 +675,23 @@ VIOLATIONS = {
         "marts.segment_value",
         "the top customer has no more than the top tenth",
         "segment_id: 1, clv_top_customer_share: 0.4, clv_top_tenth_share: 0.3",
+    ),
+    "update marts.segment_metric_changes set mix_change = 0.0": (
+        "marts.segment_metric_changes",
+        "the three parts add up to the change",
+        "metric: ctr, cell: null, change: 0.01, within_change: 0.007, mix_change: 0.0",
+    ),
+    "update marts.segment_migrations set entity_count = 6 where to_segment_id <> from_segment_id": (
+        "marts.segment_migrations",
+        "those who moved or stayed are all who were there",
+        "from_segment_id: 1, entity_count: 26, from_count: 25",
+    ),
+    "insert into customers.customer_segment_history by name select * replace "
+    "(date '2026-06-30' as valid_from, 2 as segment_id) "
+    "from customers.customer_segment_history where customer_id = 'C7'": (
+        "customers.customer_segment_history",
+        "a customer is in at most one segment now",
+        "customer_id: C7, row_count: 2",
     ),
     "update marts.segment_churn set churn_rate = null, churn_rate_low = null, "
     "churn_rate_high = null where segment_id = 1": (

@@ -1097,9 +1097,11 @@ def test_ten_random_seeds_give_one_segmentation_which_is_the_planted_one(
                 inputs,
                 personas,
                 pd.DataFrame(),
+                pd.DataFrame(),
                 refit=[],
                 as_of_on=AS_OF.date(),
                 random_seed=seed,
+                minimum_overlap=0.5,
             )
         assert fit["random_seed"].unique().tolist() == [seed]
         by_feature = fit.drop_duplicates("feature_position").sort_values("feature_position")

@@ -195,9 +195,11 @@ def test_shuffled_personas_name_no_segment_of_a_real_fit():
         inputs,
         personas,
         pd.DataFrame(),
+        pd.DataFrame(),
         refit=[],
         as_of_on=date(2024, 6, 30),
         random_seed=1,
+        minimum_overlap=0.5,
     )
     assert names(fits, personas) == list(groups)
     centres = fits.pivot(index="segment_id", columns="feature", values="centre").to_numpy()

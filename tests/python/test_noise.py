@@ -576,9 +576,11 @@ def fitted(specifications, inputs, seed=7):
         inputs,
         pd.DataFrame(),
         pd.DataFrame(),
+        pd.DataFrame(),
         refit=[],
         as_of_on="2024-06-30",
         random_seed=seed,
+        minimum_overlap=0.5,
     )
 
 
@@ -800,11 +802,14 @@ def test_only_current_fits_without_a_check_are_checked():
         inputs,
         pd.DataFrame(),
         fits,
+        pd.DataFrame(),
         refit=["a"],
         as_of_on="2024-07-31",
         random_seed=8,
+        minimum_overlap=0.5,
     )
-    newer = check_fits(specifications, inputs, pd.concat([fits, refitted]), earlier=both)
+    in_use = pd.concat([fits[fits["segmentation"] == "b"], refitted])
+    newer = check_fits(specifications, inputs, in_use, earlier=both)
     assert newer["fit_id"].tolist() == refitted["fit_id"].unique().tolist()
 
 

@@ -34,7 +34,16 @@ decided as (
     from judged
 ),
 
-final as (
+published as (
+    select
+        history.*,
+        row_number() over (partition by history.claim_id order by history.as_of_on desc) as nth_latest
+    from {{ source('state', 'claim_verdict_history') }} as history
+    cross join {{ ref('as_of') }} as as_of
+    where history.as_of_on < as_of.as_of_on
+),
+
+worded as (
     select
         claim_id,
         source,
@@ -61,6 +70,18 @@ final as (
         {{ verdict_reason() }} as reason,
         no_structure_found
     from decided
+),
+
+final as (
+    select
+        worded.*,
+        published.verdict as previous_verdict,
+        published.as_of_on as previous_as_of_on,
+        case
+            when published.verdict <> worded.verdict then {{ verdict_change('published', 'worded') }}
+        end as what_changed
+    from worded
+    left join published on worded.claim_id = published.claim_id and published.nth_latest = 1
 )
 
 select * from final
