@@ -1,0 +1,69 @@
+with customers as (
+    select
+        members.segmentation,
+        members.segment_id,
+        engagement.month_starts_on,
+        engagement.impression_count,
+        engagement.openable_impression_count,
+        engagement.open_count,
+        engagement.click_count,
+        engagement.conversion_count
+    from {{ ref('int_customer_month_engagement') }} as engagement
+    inner join {{ ref('customer_segments') }} as members on engagement.customer_id = members.customer_id
+),
+
+first_reached as (
+    select min(month_starts_on) as month_starts_on from customers
+),
+
+-- Before the first impression nobody knows whether there were any.
+cells as (
+    select months.*
+    from {{ ref('int_segment_months') }} as months
+    inner join first_reached on months.month_starts_on >= first_reached.month_starts_on
+),
+
+summed as (
+    select
+        cells.segmentation,
+        cells.segment_id,
+        cells.segment_name,
+        cells.month_starts_on,
+        cells.customer_count,
+        {{ engagement_sums() }}
+    from cells
+    left join customers
+        on
+            cells.segmentation = customers.segmentation
+            and cells.segment_id = customers.segment_id
+            and cells.month_starts_on = customers.month_starts_on
+    group by
+        cells.segmentation,
+        cells.segment_id,
+        cells.segment_name,
+        cells.month_starts_on,
+        cells.customer_count
+),
+
+moments as (
+    select
+        segmentation,
+        segment_id,
+        month_starts_on,
+        {{ engagement_moments() }}
+    from summed
+),
+
+final as (
+    select
+        summed.*,
+        {{ engagement_rates() }}
+    from summed
+    inner join moments
+        on
+            summed.segmentation = moments.segmentation
+            and summed.segment_id = moments.segment_id
+            and summed.month_starts_on = moments.month_starts_on
+)
+
+select * from final
