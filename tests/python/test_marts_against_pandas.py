@@ -588,14 +588,14 @@ def test_segment_profiles(
 # --- engagement ---
 
 
-def reached(rows: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """One row per adult reached and channel in the window."""
+def reached(rows: Mapping[str, pd.DataFrame], after: pd.Timestamp = AS_OF - WINDOW) -> pd.DataFrame:
+    """One row per adult reached and channel after a day; in the window unless told otherwise."""
     customers = accepted(rows["customers"])
     is_minor = (AS_OF.year - customers["birth_year"] < ADULT).fillna(False)
     adults = customers["customer_id"][~is_minor]
     frame = accepted(rows["campaign_engagements"])
     frame = frame[
-        (frame["occurred_on"] > AS_OF - WINDOW)
+        (frame["occurred_on"] > after)
         & ~frame["is_holdout"].astype(bool)
         & frame["customer_id"].isin(adults)
     ]
