@@ -409,6 +409,14 @@ NAMES = ("segmentation", "segment_name")
 # --- what became of every row ---
 
 
+def test_the_build_that_is_judged_here_ran_every_unit_test(demo_build: Build) -> None:
+    target = demo_build.folder / "target"
+    known = json.loads((target / "manifest.json").read_text(encoding="utf-8"))["unit_tests"]
+    results = json.loads((target / "run_results.json").read_text(encoding="utf-8"))["results"]
+    passed = {result["unique_id"] for result in results if result["status"] == "pass"}
+    assert known and set(known) <= passed
+
+
 def test_as_of_date_is_the_latest_day_with_an_ordinary_number_of_events(demo_build: Build) -> None:
     columns = {
         "transactions": "transacted_at",
