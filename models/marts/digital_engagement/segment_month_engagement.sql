@@ -12,17 +12,6 @@ with customers as (
     inner join {{ ref('customer_segments') }} as members on engagement.customer_id = members.customer_id
 ),
 
-first_reached as (
-    select min(month_starts_on) as month_starts_on from customers
-),
-
--- Before the first impression nobody knows whether there were any.
-cells as (
-    select months.*
-    from {{ ref('int_segment_months') }} as months
-    inner join first_reached on months.month_starts_on >= first_reached.month_starts_on
-),
-
 summed as (
     select
         cells.segmentation,
@@ -31,7 +20,7 @@ summed as (
         cells.month_starts_on,
         cells.customer_count,
         {{ engagement_sums() }}
-    from cells
+    from {{ ref('int_segment_months') }} as cells
     left join customers
         on
             cells.segmentation = customers.segmentation
@@ -43,6 +32,12 @@ summed as (
         cells.segment_name,
         cells.month_starts_on,
         cells.customer_count
+),
+
+-- Before the first impression nobody knows whether there were any.
+first_reached as (
+    select min(month_starts_on) as month_starts_on from summed
+    where reached_customer_count > 0
 ),
 
 moments as (
@@ -64,6 +59,7 @@ final as (
             summed.segmentation = moments.segmentation
             and summed.segment_id = moments.segment_id
             and summed.month_starts_on = moments.month_starts_on
+    inner join first_reached on summed.month_starts_on >= first_reached.month_starts_on
 )
 
 select * from final
