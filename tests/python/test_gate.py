@@ -108,6 +108,12 @@ select *, 'savings' as product, 100 as customer_count, 30 as holder_count, 3 as 
 from numbered;
 create table marts.segment_ownership as
 select * exclude (product) from marts.segment_product_ownership;
+create table marts.segment_month_engagement as
+select *, date '2026-01-01' as month_starts_on from marts.segment_engagement;
+create table marts.segment_month_ownership as
+select *, date '2026-01-01' as month_starts_on from marts.segment_ownership;
+create table marts.segment_month_product_ownership as
+select *, date '2026-01-01' as month_starts_on from marts.segment_product_ownership;
 create table marts.card_segment_risk as
 select *, 25 as account_count, 0.2::double as full_payment_share,
     0.1::double as full_payment_share_low, 0.3::double as full_payment_share_high,

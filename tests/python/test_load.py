@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from rendering import render
 
 from pipeline.load import Progress, failure_sentences, sentence_of, stage_of_nodes
 from pipeline.sentences import UserError
@@ -153,19 +154,6 @@ def test_sentence_of_a_failing_test_says_what_how_many_and_how_to_see_them() -> 
     )
 
 
-def test_sentence_of_a_failing_unit_test_has_no_colours() -> None:
-    unit_test = node(
-        "ratio_of_nothing",
-        kind="unit_test",
-        depends_on=SimpleNamespace(nodes=["model.segmart.segments"]),
-    )
-    message = "\n\n\x1b[32mactual\x1b[0m differs from \x1b[31mexpected\x1b[0m:\n\n@@ ,id\r\n"
-    assert sentence_of(unit_test.name, message, unit_test) == (
-        "Unit test ratio_of_nothing of segments got other rows than it expects; "
-        "see them with: .venv/bin/dbt test --select ratio_of_nothing"
-    )
-
-
 def test_sentence_of_a_locked_build_file_names_file_and_program() -> None:
     message = (
         'IO Error: Could not set lock on file "/somewhere/build/dev/demo/warehouse.duckdb": '
@@ -208,11 +196,6 @@ def manifest() -> SimpleNamespace:
             "test.p.both": node("both", "test", "tests/data/both.sql", depends_on=depends),
             "operation.p.hook": node("hook", "operation", "dbt_project.yml"),
         },
-        unit_tests={
-            "unit_test.p.b.x": node(
-                "x", "unit_test", depends_on=SimpleNamespace(nodes=["model.p.b"])
-            )
-        },
     )
 
 
@@ -224,7 +207,6 @@ def test_every_node_has_the_stage_of_its_folder_and_tests_that_of_what_they_test
         "model.p.fit": "fits",
         "test.p.u": "staging",
         "test.p.both": "marts",
-        "unit_test.p.b.x": "marts",
     }
 
 
@@ -244,13 +226,48 @@ def test_a_line_a_finished_stage_and_a_heartbeat_in_silence() -> None:
     progress.note("test.p.u", finished=True)
     progress.finish()
     assert out.getvalue().splitlines() == [
-        "   3.0 s  read         7 nodes",
-        "   4.0 s  seeds           1 of 7 nodes",
-        "  15.5 s  staging         2 of 7 nodes",
-        "  15.5 s  staging         3 of 7 nodes",
-        "  15.5 s  fits            3 of 7 nodes",
-        "  15.5 s  marts           3 of 7 nodes",
+        "   3.0 s  read         6 nodes",
+        "   4.0 s  seeds           1 of 6 nodes",
+        "  15.5 s  staging         2 of 6 nodes",
+        "  15.5 s  staging         3 of 6 nodes",
+        "  15.5 s  fits            3 of 6 nodes",
+        "  15.5 s  marts           3 of 6 nodes",
     ]
+
+
+# --- what a run leaves in the build file ---
+
+
+@pytest.mark.parametrize(
+    ("said", "is_complete"),
+    [
+        ({}, True),
+        ({"exclude_resource_types": ()}, True),
+        ({"exclude_resource_types": ("unit_test",)}, True),
+        ({"exclude_resource_types": ("unit_test", "test")}, False),
+        ({"exclude_resource_types": ("test",)}, False),
+        ({"resource_types": ("model",)}, False),
+        ({"select": ("segments",)}, False),
+        ({"exclude": ("segments",)}, False),
+        ({"selector": "figures"}, False),
+        ({"exclude_resource_types": ("unit_test",), "select": ("segments",)}, False),
+    ],
+)
+def test_a_build_without_unit_tests_is_whole_and_one_without_anything_else_is_not(
+    said: dict[str, object], is_complete: bool
+) -> None:
+    statements: list[str] = []
+    render(
+        "close_build_state(results)",
+        results=[SimpleNamespace(status="pass", node=node("a"))],
+        flags=SimpleNamespace(WHICH="build", EMPTY=False),
+        invocation_args_dict=said,
+        invocation_id="run",
+        target=SimpleNamespace(name="dev"),
+        run_query=statements.append,
+    )
+    assert (" true as is_complete" in statements[-1]) == is_complete
+    assert (" false as is_complete" in statements[-1]) != is_complete
 
 
 # --- settings ---

@@ -409,6 +409,14 @@ NAMES = ("segmentation", "segment_name")
 # --- what became of every row ---
 
 
+def test_the_build_that_is_judged_here_ran_every_unit_test(demo_build: Build) -> None:
+    target = demo_build.folder / "target"
+    known = json.loads((target / "manifest.json").read_text(encoding="utf-8"))["unit_tests"]
+    results = json.loads((target / "run_results.json").read_text(encoding="utf-8"))["results"]
+    passed = {result["unique_id"] for result in results if result["status"] == "pass"}
+    assert known and set(known) <= passed
+
+
 def test_as_of_date_is_the_latest_day_with_an_ordinary_number_of_events(demo_build: Build) -> None:
     columns = {
         "transactions": "transacted_at",
@@ -588,14 +596,14 @@ def test_segment_profiles(
 # --- engagement ---
 
 
-def reached(rows: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """One row per adult reached and channel in the window."""
+def reached(rows: Mapping[str, pd.DataFrame], after: pd.Timestamp = AS_OF - WINDOW) -> pd.DataFrame:
+    """One row per adult reached and channel after a day; in the window unless told otherwise."""
     customers = accepted(rows["customers"])
     is_minor = (AS_OF.year - customers["birth_year"] < ADULT).fillna(False)
     adults = customers["customer_id"][~is_minor]
     frame = accepted(rows["campaign_engagements"])
     frame = frame[
-        (frame["occurred_on"] > AS_OF - WINDOW)
+        (frame["occurred_on"] > after)
         & ~frame["is_holdout"].astype(bool)
         & frame["customer_id"].isin(adults)
     ]
@@ -1069,8 +1077,9 @@ def test_rows_later_than_an_earlier_as_of_date_are_broken(
 
 
 def test_no_mart_knows_a_month_after_an_earlier_as_of_date(earlier_build: Build) -> None:
-    months = table(earlier_build.path, "marts.segment_month_transactions")["month_starts_on"]
-    assert months.max() == date(2026, 3, 1)
+    for name in ("transactions", "engagement", "ownership", "product_ownership"):
+        months = table(earlier_build.path, f"marts.segment_month_{name}")["month_starts_on"]
+        assert months.max() == date(2026, 3, 1), name
 
 
 # --- segments do not depend on the seed of the fit ---
