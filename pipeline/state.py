@@ -62,8 +62,9 @@ def read(folder: Path, raw_data: str) -> dict[str, Path]:
         )
     if written_for != raw_data and written_for and Path(written_for).is_dir():
         raise UnreadableState(
-            f"{folder} holds the history of {written_for}, and RAW_DATA is {raw_data or 'not set'}: "
-            "two sources of one name; give this one another in its source_name.txt."
+            f"{folder} holds the history of {written_for}, and RAW_DATA is "
+            f"{raw_data or 'not set'}: two sources of one name; give this one another in its "
+            "source_name.txt."
         )
     for name, file in files.items():
         path = folder / str(file["path"])
