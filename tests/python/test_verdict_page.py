@@ -223,10 +223,13 @@ def test_whether_there_are_groups_comes_before_what_is_said_of_them() -> None:
 
 
 def test_both_pages_begin_with_the_check_of_the_groups(demo: duckdb.DuckDBPyConnection) -> None:
-    ((reason,),) = demo.sql("select reason from evidence.segmentation_noise_check").fetchall()
+    checks = demo.sql("select segmentation, reason from evidence.segmentation_noise_check")
+    reasons = checks.fetchall()
+    assert {segmentation for segmentation, _ in reasons} == {"behaviour", "cards"}
     for page in (how_to_read(demo, WORDING), verdict_page.study(demo, WORDING)):
-        assert f"- behaviour: **yes**. {escaped(reason)}\n" in page
-        assert page.index(escaped(reason)) < page.index("| verdict |")
+        for segmentation, reason in reasons:
+            assert f"- {segmentation}: **yes**. {escaped(reason)}\n" in page
+            assert page.index(escaped(reason)) < page.index("| verdict |")
 
 
 def test_docs_are_of_the_demo_alone(
