@@ -16,5 +16,10 @@ def model(dbt, session):
         ),
         dbt.ref("personas").df(),
         minimum_match=dbt.config.meta_get("minimum_match"),
+        feature_labels={
+            name: feature["words"]
+            for name, feature in dbt.config.meta_get("features").items()
+            if "words" in feature
+        },
         grain={specification["name"]: specification["grain"] for specification in specifications},
     )
