@@ -196,7 +196,8 @@ def test_what_is_a_difference_of_shares_by_itself_is_in_points() -> None:
 def figures(claim: tuple[object, ...], mart: str, metric: str) -> dict[str, object]:
     """What a row of claim_verdicts says in figures."""
     names = ("figure_found", "estimate", "estimate_low", "estimate_high", "customer_count", "unit")
-    return dict(zip(names, claim, strict=True)) | {"mart": mart, "metric": metric}
+    keys = {"segmentation": "behaviour", "mart": mart, "metric": metric}
+    return dict(zip(names, claim, strict=True)) | keys
 
 
 def test_whether_there_are_groups_comes_before_what_is_said_of_them() -> None:
