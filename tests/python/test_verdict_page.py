@@ -144,7 +144,8 @@ def test_hostile_texts_keep_tables_and_lists_whole(demo_build: Build) -> None:
             connection.execute(
                 f"update evidence.segmentation_noise_check set {column} = ?", [hostile]
             )
-        connection.execute("update marts.segments set segmentation = ?", [hostile])
+        # Two segmentations stay two.
+        connection.execute("update marts.segments set segmentation = segmentation || ?", [hostile])
         for column in ("strategy", "reason", "segment_name"):
             connection.execute(f"update evidence.recommendations set {column} = ?", [hostile])
         broken = verdict_page.study(connection, WORDING), how_to_read(connection, WORDING)
