@@ -71,7 +71,7 @@ docs: .venv/installed ## write the dbt docs (target/static_index.html) and, from
 	@$(BIN)/dbt docs generate --static --quiet && echo "target/static_index.html"
 	@$(RUN) pipeline.verdict_page
 
-study-pages: .venv/installed ## import and build both studies and write docs/studies.md: make study-pages DATA=folder
+study-pages: .venv/installed ## import and build the studies and write docs/studies.md: make study-pages DATA=folder
 	@$(RUN) pipeline.study_pages $(or $(DATA),../shared/data)
 
 demo-data: .venv/installed ## write the demo seeds anew, or: CUSTOMERS=1000000 OUT=folder FORMAT=parquet

@@ -50,6 +50,33 @@
 {% endmacro %}
 
 
+{% macro feature_model(name) %}
+    {#- The model that holds a feature beside the grain's own; none where the grain's own does. -#}
+    {{ return(var('features').get(name, {}).get('model')) }}
+{% endmacro %}
+
+
+{% macro feature_models(segmentation) %}
+    {#- The models that a specification's features come from besides the grain's own. -#}
+    {% set models = [] %}
+    {% for feature in segmentation.features if feature_model(feature.name) and feature_model(feature.name) not in models %}
+        {% do models.append(feature_model(feature.name)) %}
+    {% endfor %}
+    {{ return(models) }}
+{% endmacro %}
+
+
+{% macro entities_in_words(segmentation) -%}
+    {#- What people call the entities of a segmentation, in the plural. -#}
+    case {{ segmentation }}
+        {%- for specification in segmentations() %}
+        when {{ quoted(specification.name) }} then {{ quoted(var('grains')[specification.grain].plural) }}
+        {%- endfor %}
+        else 'customers'
+    end
+{%- endmacro %}
+
+
 {% macro stop_at_specification(segmentation, key, what) %}
     {{ exceptions.raise_compiler_error('dbt_project.yml, segmentation ' ~ segmentation ~ ', ' ~ key ~ ': ' ~ what ~ '.') }}
 {% endmacro %}
@@ -191,7 +218,7 @@
     {%- elif feature.name.startswith('holds:') -%}
         {%- set column = 'coalesce(holdings.' ~ feature.name | replace(':', '_') ~ ', 0)' -%}
     {%- else -%}
-        {%- set column = 'features.' ~ feature.name -%}
+        {%- set column = (feature_model(feature.name) or 'features') ~ '.' ~ feature.name -%}
     {%- endif -%}
     {%- if feature.get('values') is not none -%}
         case lower({{ column }})

@@ -290,6 +290,12 @@ def _eligible(customers: duckdb.DuckDBPyConnection, recommendation: Recommendati
         [recommendation.segmentation, recommendation.segment_id],
     ).fetchall()
     assert isinstance(as_of_on, date)
+    if not rows:
+        raise UserError(
+            f"{recommendation.strategy_id} is for {recommendation.segment_name or 'all'} of "
+            f"{recommendation.segmentation}, where no customers are, so nobody can be drawn for a "
+            "test; choose a recommendation for a segment of customers."
+        )
     return Eligible(
         as_of_on=as_of_on,
         source_name=str(source_name),

@@ -1,4 +1,4 @@
-"""Import and build both studies and write what came of their sentences: `make study-pages`.
+"""Import and build the studies and write what came of their sentences: `make study-pages`.
 
 `python -m pipeline.study_pages DATA` finds the studies' files in DATA, builds each in a folder of
 its own under `imported/`, and replaces `docs/studies.md`. Nothing is published.
@@ -24,10 +24,11 @@ PAGE = Path("docs") / "studies.md"
 STUDIES = {
     "behavioural_study": Path("seed_001") / "generated_bank_data.csv",
     "customer_behaviour_study": Path("seed_000") / "main_dataset.csv",
+    "card_study": Path("card_accounts") / "cc_general.csv",
 }
-HEAD = """# What two studies say, and what came of it
+HEAD = """# What three studies say, and what came of it
 
-Every factual sentence of the two studies that can be imported, held against the study's own data,
+Every factual sentence of the three studies that can be imported, held against the study's own data,
 and every strategy they recommend. [How to read a verdict](how_to_read_a_verdict.md) says what the
 verdicts mean. The page is written from builds of the studies (`make study-pages`); do not edit it.
 """

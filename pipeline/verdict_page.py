@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -97,20 +97,29 @@ class Wording:
     """How figures are written, from dbt_project.yml.
 
     Amounts are in `currency`. `differences` are the figures (mart, metric) that say by themselves
-    how far things are apart: of shares these are percentage points, not per cent.
+    how far things are apart: of shares these are percentage points, not per cent. `plurals` says
+    what the entities of a segmentation are called; customers otherwise.
     """
 
     currency: str
     differences: frozenset[tuple[str, str]] = frozenset()
+    plurals: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, settings: Settings) -> Wording:
         """The wording of a project."""
         figures: Any = settings.variable("evidence_figures") or ()
+        grains: Any = settings.variable("grains") or {}
+        segmentations: Any = settings.variable("segmentations") or ()
         return cls(
             settings.currency(),
             frozenset((one["mart"], one["metric"]) for one in figures if one.get("is_difference")),
+            {one["name"]: grains[one["grain"]]["plural"] for one in segmentations},
         )
+
+    def entities(self, row: Row) -> str:
+        """What a row about a segmentation counts, in the plural."""
+        return self.plurals.get(row["segmentation"], "customers")
 
 
 # Backslashes keep these from meaning anything in Markdown; & and < would be HTML.
@@ -291,7 +300,17 @@ def study(build: duckdb.DuckDBPyConnection, wording: Wording) -> str:
         """,
     )
     ((source,),) = build.sql("select source_name from health.build_info").fetchall()
-    ((customers,),) = build.sql("select count(*) from staging.stg_customers").fetchall()
+    groups = _rows(
+        build,
+        """
+        select segmentation, sum(entity_count) as entity_count
+        from marts.segments
+        where segmentation in (select segmentation from evidence.claim_verdicts)
+        group by segmentation
+        order by segmentation
+        """,
+    )
+    counted = "; ".join(f"{group['entity_count']:,} {wording.entities(group)}" for group in groups)
     counts: dict[str, int] = {}
     for claim in claims:
         label = claim["verdict_label"] or EXPLANATION[0]
@@ -301,7 +320,7 @@ def study(build: duckdb.DuckDBPyConnection, wording: Wording) -> str:
     lines = [
         f"## {escaped(str(source).replace('_', ' ').capitalize())}",
         "",
-        f"{customers:,} customers, {len(claims)} sentences. {verdicts}.",
+        f"{counted}, {len(claims)} sentences. {verdicts}.",
         "",
         *structure(build),
         "",
@@ -355,7 +374,7 @@ def study(build: duckdb.DuckDBPyConnection, wording: Wording) -> str:
 
 
 def found(claim: Row, wording: Wording) -> str:
-    """The number that was judged with its range and customers, and the two behind a gap."""
+    """The number that was judged with its range and count, and the two behind a gap."""
     estimate, figure, unit = claim["estimate"], claim["figure_found"], claim["unit"]
     if unit == "share" and (claim["mart"], claim["metric"]) in wording.differences:
         unit = "points"
@@ -365,7 +384,7 @@ def found(claim: Row, wording: Wording) -> str:
     gap_unit = "points" if is_gap and unit == "share" else unit
     text = _with_range(estimate, claim["estimate_low"], claim["estimate_high"], gap_unit, wording)
     if claim["customer_count"] is not None:
-        text += f", {claim['customer_count']:,} customers"
+        text += f", {claim['customer_count']:,} {wording.entities(claim)}"
     if not is_gap:
         return text
     sides = [_number(value, unit, wording) for value in (figure, figure - estimate)]
@@ -378,26 +397,30 @@ def watched(strategy: Row, wording: Wording) -> str:
         return ""
     cell = f" ({escaped(strategy['kpi_cell'])})" if strategy["kpi_cell"] else ""
     name = f"{escaped(strategy['kpi_metric'])}{cell} in {escaped(strategy['kpi_mart'])}"
-    name += f", {escaped(strategy['segment_name'] or 'all customers')}"
+    entities = wording.entities(strategy)
+    name += f", {escaped(strategy['segment_name'] or 'all ' + entities)}"
     if strategy["baseline"] is None:
         return name
     baseline, unit = strategy["baseline"], strategy["unit"]
     now = _with_range(baseline, strategy["baseline_low"], strategy["baseline_high"], unit, wording)
     return (
-        f"{name}: now {now}, {strategy['customer_count']:,} customers; "
+        f"{name}: now {now}, {strategy['customer_count']:,} {entities}; "
         f"aim at {_number(strategy['target'], unit, wording)}"
     )
 
 
 def size_of_test(strategy: Row, wording: Wording) -> str:
-    """How large the two groups of a test are to be, and whether there are as many customers."""
+    """How large the two groups of a test are to be, and whether there are enough for them."""
     per_arm = strategy["customers_per_arm"]
     if per_arm is None:
         return ""
     unit = "points" if strategy["unit"] == "share" else strategy["unit"]
     change = _number(strategy["smallest_difference"], unit, wording)
     enough = "there are enough" if strategy["is_test_possible"] else "there are too few today"
-    return f"{per_arm:,} customers in each group would show a change of {change}; {enough}"
+    return (
+        f"{per_arm:,} {wording.entities(strategy)} in each group would show a change of {change}; "
+        f"{enough}"
+    )
 
 
 def _with_range(

@@ -31,7 +31,10 @@ final as (
         cast({{ metric.get('cell', 'null') }} as {{ text_type() }}) as cell,
         {{ metric_sums(metric) }},
         cast({{ metric.smallest_difference }} as double) as smallest_difference
-    from {{ ref(metric.mart) }}
+    from {{ ref(metric.get('sums_in', metric.mart)) }}
+    {%- if metric.get('sums_in') %}
+    where metric = '{{ metric.metric }}'
+    {%- endif %}
     {% endfor %}
 )
 

@@ -31,7 +31,11 @@ holdings as (
         {%- set feature = segmentation.features[position - 1] if position <= segmentation.features | length %},
         cast({{ feature_value(feature) if feature else 'null' }} as double) as {{ natural_column(position) }}
         {%- endfor %}
+    {%- set key = var('grains')[segmentation.grain].key %}
     from {{ ref(var('grains')[segmentation.grain].features) }} as features
+    {%- for model in feature_models(segmentation) %}
+    left join {{ ref(model) }} as {{ model }} on features.{{ key }} = {{ model }}.{{ key }}
+    {%- endfor %}
     {%- if segmentation.grain == 'customer' %}
     left join attributes on features.customer_id = attributes.customer_id
     left join holdings on features.customer_id = holdings.customer_id

@@ -374,6 +374,17 @@ def test_nothing_is_drawn_without_what_was_published(copied: Path, write: Write)
         write(root=copied)
 
 
+def test_segments_of_card_accounts_have_nobody_to_draw(copied: Path, write: Write) -> None:
+    with duckdb.connect(str(copied / "published" / "warehouse.duckdb")) as connection:
+        connection.execute(
+            "update evidence.recommendations set segmentation = 'cards', segment_id = 1, "
+            "segment_name = 'VIP' where strategy_id = ?",
+            [CROSS_SELL],
+        )
+    with pytest.raises(UserError, match="is for VIP of cards, where no customers are"):
+        write(root=copied)
+
+
 def test_a_smaller_size_is_drawn_and_said(home: Path, tmp_path: Path) -> None:
     out = tmp_path / "small"
     lines = written(home, RECOMMENDATION="demo_cap_email", SIZE="100", OUT=str(out))

@@ -114,8 +114,19 @@ create table marts.segment_month_ownership as
 select *, date '2026-01-01' as month_starts_on from marts.segment_ownership;
 create table marts.segment_month_product_ownership as
 select *, date '2026-01-01' as month_starts_on from marts.segment_product_ownership;
+create table marts.segment_overlaps as
+select numbered.*, customers.segmentation as customer_segmentation,
+    customers.segment_id as customer_segment_id, customers.segment_name as customer_segment_name,
+    20::bigint as entity_count, 4::bigint as entity_without_customer_count,
+    16::bigint as placed_entity_count, 4::bigint as shared_entity_count,
+    0.25::double as share_of_segment, 0.1::double as share_of_segment_low,
+    0.5::double as share_of_segment_high, 25::bigint as customer_count,
+    4::bigint as shared_customer_count, 0.16::double as share_of_customer_segment,
+    0.06::double as share_of_customer_segment_low, 0.35::double as share_of_customer_segment_high,
+    1.0::double as lift, 0.5::double as lift_low, 2.0::double as lift_high, true as is_small_cell
+from numbered, numbered as customers;
 create table marts.card_segment_risk as
-select *, 25 as account_count, 0.2::double as full_payment_share,
+select *, 25 as account_count, 0.2::double as full_payment_share, 25 as full_payment_share_count,
     0.1::double as full_payment_share_low, 0.3::double as full_payment_share_high,
     24 as utilisation_count, 0.5::double as utilisation, 0.4::double as utilisation_low,
     0.6::double as utilisation_high, 24 as cash_advance_to_limit_count,

@@ -27,6 +27,7 @@ KPIS = [
 STUDIES = {
     "behavioural_study": "behavioural study",
     "customer_behaviour_study": "customer behaviour study",
+    "card_study": "card study",
 }
 
 

@@ -144,7 +144,8 @@ def test_hostile_texts_keep_tables_and_lists_whole(demo_build: Build) -> None:
             connection.execute(
                 f"update evidence.segmentation_noise_check set {column} = ?", [hostile]
             )
-        connection.execute("update marts.segments set segmentation = ?", [hostile])
+        # Two segmentations stay two.
+        connection.execute("update marts.segments set segmentation = segmentation || ?", [hostile])
         for column in ("strategy", "reason", "segment_name"):
             connection.execute(f"update evidence.recommendations set {column} = ?", [hostile])
         broken = verdict_page.study(connection, WORDING), how_to_read(connection, WORDING)
@@ -196,7 +197,8 @@ def test_what_is_a_difference_of_shares_by_itself_is_in_points() -> None:
 def figures(claim: tuple[object, ...], mart: str, metric: str) -> dict[str, object]:
     """What a row of claim_verdicts says in figures."""
     names = ("figure_found", "estimate", "estimate_low", "estimate_high", "customer_count", "unit")
-    return dict(zip(names, claim, strict=True)) | {"mart": mart, "metric": metric}
+    keys = {"segmentation": "behaviour", "mart": mart, "metric": metric}
+    return dict(zip(names, claim, strict=True)) | keys
 
 
 def test_whether_there_are_groups_comes_before_what_is_said_of_them() -> None:
@@ -223,10 +225,13 @@ def test_whether_there_are_groups_comes_before_what_is_said_of_them() -> None:
 
 
 def test_both_pages_begin_with_the_check_of_the_groups(demo: duckdb.DuckDBPyConnection) -> None:
-    ((reason,),) = demo.sql("select reason from evidence.segmentation_noise_check").fetchall()
+    checks = demo.sql("select segmentation, reason from evidence.segmentation_noise_check")
+    reasons = checks.fetchall()
+    assert {segmentation for segmentation, _ in reasons} == {"behaviour", "cards"}
     for page in (how_to_read(demo, WORDING), verdict_page.study(demo, WORDING)):
-        assert f"- behaviour: **yes**. {escaped(reason)}\n" in page
-        assert page.index(escaped(reason)) < page.index("| verdict |")
+        for segmentation, reason in reasons:
+            assert f"- {segmentation}: **yes**. {escaped(reason)}\n" in page
+            assert page.index(escaped(reason)) < page.index("| verdict |")
 
 
 def test_docs_are_of_the_demo_alone(

@@ -194,7 +194,7 @@ def test_what_is_known_of_the_second_study_comes_out(second_run: Path) -> None:
     assert set(unseen["reason"]) == {"Nothing handed in answers this."}
 
 
-def test_the_page_of_the_studies_is_what_their_builds_give(
+def test_the_page_of_two_studies_is_what_their_builds_give(
     study_run: Path, second_run: Path
 ) -> None:
     sections = []
@@ -204,7 +204,9 @@ def test_the_page_of_the_studies_is_what_their_builds_give(
             wording = verdict_page.Wording.of(settings)
             sections.append(verdict_page.study(connection, wording))
     committed = (PROJECT / study_pages.PAGE).read_text(encoding="utf-8")
-    assert committed == study_pages.page(sections), "run: make study-pages"
+    # The third study's section is compared where it is built (test_cards).
+    shown = study_pages.page(sections) + "\n## Card study\n"
+    assert committed.startswith(shown), "run: make study-pages"
 
 
 def test_a_bad_claim_leaves_the_published_files_as_they_were(study_run: Path) -> None:

@@ -10,6 +10,7 @@ unknown_inputs as (
 judged as (
     select
         evidence.*,
+        {{ entities_in_words('evidence.segmentation') }} as entities,
         circular.claim_id is not null as is_circular,
         unknown_inputs.segmentation is not null as has_unknown_inputs,
         structure.no_structure_found,

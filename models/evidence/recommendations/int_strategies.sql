@@ -1,10 +1,11 @@
 {{ config(schema='intermediate') }}
 {% set needed = ['source', 'strategy', 'kpi_mart', 'kpi_metric', 'target_change', 'wording'] %}
+{% set other_sources = ['demo'] + var('segmentations_by_source') | reject('equalto', 'default') | list %}
 
--- The demo's strategies rest on the demo's claims, so no other source has them.
+-- Strategies of the demo or of a study rest on the claims that came with it, so no other source has them.
 with strategies as (
     select * from {{ ref('strategies') }}
-    where coalesce(source, '') <> 'demo' or {{ quoted(source_name()) }} = 'demo'
+    where coalesce(source, '') not in ({{ quoted_items(other_sources | reject('equalto', source_name())) }})
 ),
 
 segments as (
