@@ -9,7 +9,7 @@
             {%- for part in ['fill_value', 'shift', 'scale'] %},
         max(case when feature_position = {{ position }} then {{ part }} end) as {{ part }}_{{ position }}
             {%- endfor %}
-            {%- for segment in range(1, segmentation.k + 1) %},
+            {%- for segment in range(1, largest_k(segmentation) + 1) %},
         max(case when segment_id = {{ segment }} and feature_position = {{ position }} then centre end)
             as centre_{{ segment }}_{{ position }}
             {%- endfor %}
@@ -50,7 +50,7 @@
         grain,
         entity_id,
         fit_id
-        {%- for segment in range(1, segmentation.k + 1) %},
+        {%- for segment in range(1, largest_k(segmentation) + 1) %},
         {{ squared_distance(segmentation, segment) }} as squared_{{ segment }}
         {%- endfor %}
     from {{ rows }}
@@ -61,7 +61,7 @@
     {#- Ties (closer than 1e-9 of the distance) take the lowest segment id. A fit with fewer segments than
         asked for leaves the rest null, which least() passes over. -#}
     {%- set all = [] -%}
-    {%- for segment in range(1, segmentation.k + 1) -%}{%- do all.append('squared_' ~ segment) -%}{%- endfor -%}
+    {%- for segment in range(1, largest_k(segmentation) + 1) -%}{%- do all.append('squared_' ~ segment) -%}{%- endfor -%}
     select
         *,
         case
@@ -76,7 +76,7 @@
 {% macro members(segmentation, nearest) %}
     {%- set own = [] -%}
     {%- set others = [] -%}
-    {%- for segment in range(1, segmentation.k + 1) -%}
+    {%- for segment in range(1, largest_k(segmentation) + 1) -%}
         {%- do own.append('case when segment_id = ' ~ segment ~ ' then squared_' ~ segment ~ ' end') -%}
         {%- do others.append('case when segment_id <> ' ~ segment ~ ' then squared_' ~ segment ~ ' end') -%}
     {%- endfor -%}

@@ -24,4 +24,5 @@ def model(dbt, session):
         refit=[name for name in refit.split(",") if name != "nothing"],
         as_of_on=as_of_on.iloc[0] if len(as_of_on) else pd.NaT,
         random_seed=dbt.config.meta_get("random_seed"),
+        quality=dbt.ref("fit_quality").df(),
     )

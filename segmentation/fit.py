@@ -15,7 +15,7 @@ import pandas as pd
 from sklearn.cluster import KMeans  # type: ignore[import-untyped]
 from sklearn.exceptions import ConvergenceWarning  # type: ignore[import-untyped]
 
-from segmentation.frames import FITS, conform
+from segmentation.frames import FIT_QUALITY, FITS, conform
 from segmentation.personas import Floats, match_personas, read_personas
 
 Specification = Mapping[str, Any]
@@ -23,6 +23,12 @@ Specification = Mapping[str, Any]
 FITTED = "fitted"
 TOO_FEW_ENTITIES = "too_few_entities"
 ALL_EQUAL = "all_equal"
+
+# The number of segments of a specification that leaves it to the data (see `quality.fit_quality`).
+AUTO = "auto"
+
+# Of how many segments every fit's quality is measured, and the range of AUTO unless stated.
+LARGEST_AUTO_K = 10
 
 START_COUNT = 20
 
@@ -45,7 +51,18 @@ TRANSFORMS: Mapping[str, Callable[[float], float]] = {
 
 
 @dataclass(frozen=True)
-class _Standardised:
+class PlannedFit:
+    """A fit to be made: its id, what the id rests on, and entities by features."""
+
+    fit_id: str
+    specification_hash: str
+    data_hash: str
+    entity_ids: list[str]
+    values: Floats
+
+
+@dataclass(frozen=True)
+class Standardised:
     """Entities by features in standard deviations from the mean, and how they came to be so."""
 
     values: Floats
@@ -73,6 +90,7 @@ def fit_missing(
     refit: Sequence[str],
     as_of_on: date | str,
     random_seed: int,
+    quality: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Fit every specification that has no usable fit yet, and those named in `refit`.
 
@@ -91,10 +109,11 @@ def fit_missing(
     the largest first, then by centre.
 
     Args:
-        specifications: mappings with name, grain, k and features, a list of mappings with name,
-            transform and missing: 'median' or 'mean' (of the transformed values; 0 if there are
-            none), 'zero', or a number in the feature's own units, which is transformed as the
-            feature is.
+        specifications: mappings with name, grain, k (a number, or 'auto' with an optional
+            k_range, the smallest and the largest to choose from) and features, a list of mappings
+            with name, transform and missing: 'median' or 'mean' (of the transformed values; 0 if
+            there are none), 'zero', or a number in the feature's own units, which is transformed
+            as the feature is.
         inputs: one row per segmentation and entity, with the columns segmentation, entity_id and
             value_01, value_02, ...: the transformed values of the specification's features, in
             its order. The order of the rows has no influence.
@@ -103,6 +122,8 @@ def fit_missing(
         refit: names of the specifications to fit again, or ['all'].
         as_of_on: the date the inputs describe.
         random_seed: seed of the k-means starts.
+        quality: rows of `quality.fit_quality` from the same arguments; they say which k is chosen
+            where a specification has k 'auto', and are read for nothing else.
 
     Returns:
         The new fits alone, in the order of `specifications`, one row per fit, segment and
@@ -118,7 +139,8 @@ def fit_missing(
 
     Raises:
         ValueError: `refit` names no specification handed in; inputs lack a value column or hold
-            an entity twice or without id; a missing rule is unknown; a persona is malformed.
+            an entity twice or without id; a missing rule is unknown; a persona is malformed; k is
+            'auto' and quality says nothing on the fit.
     """
     names = [str(specification["name"]) for specification in specifications]
     unknown = [name for name in refit if name not in (*names, "all")]
@@ -133,12 +155,13 @@ def fit_missing(
             specification,
             inputs,
             personas,
-            earlier[earlier["segmentation"] == name],
-            is_refit=name in refit or "all" in refit,
+            earlier,
+            refit=refit,
             as_of_on=as_of_on,
             random_seed=random_seed,
+            quality=quality,
         )
-        for name, specification in zip(names, specifications, strict=True)
+        for specification in specifications
     ]
     return conform(pd.DataFrame([row for rows in new_fits for row in rows]), FITS)
 
@@ -168,7 +191,7 @@ def specification_hash(specification: Specification) -> str:
     """Return 16 hex digits of SHA-256 over what a fit depends on: name, grain, k and features.
 
     Of each feature, in order, count name, transform, missing rule and values. Descriptions and
-    personas do not count, nor does the spelling of a number (0 or 0.0).
+    personas do not count, nor does the spelling of a number (0 or 0.0), nor what 'auto' chose.
     """
     features = [
         {
@@ -182,9 +205,12 @@ def specification_hash(specification: Specification) -> str:
     content = {
         "name": specification["name"],
         "grain": specification["grain"],
-        "k": int(specification["k"]),
+        "k": specification["k"] if specification["k"] == AUTO else int(specification["k"]),
         "features": features,
     }
+    if specification["k"] == AUTO:
+        candidates = k_candidates(specification)
+        content["k_range"] = [min(candidates), max(candidates)]
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
@@ -208,29 +234,22 @@ def _fit(
     personas: pd.DataFrame,
     earlier: pd.DataFrame,
     *,
-    is_refit: bool,
+    refit: Sequence[str],
     as_of_on: date | str,
     random_seed: int,
+    quality: pd.DataFrame | None,
 ) -> list[dict[str, object]]:
     name = str(specification["name"])
     features = [str(feature["name"]) for feature in specification["features"]]
     known_personas = read_personas(personas, name, features)
-    own_hash = specification_hash(specification)
-    is_usable = (earlier["specification_hash"] == own_hash) & (earlier["outcome"] == FITTED)
-    if is_usable.any() and not is_refit:
+    planned = planned_fit(specification, inputs, earlier, refit=refit, random_seed=random_seed)
+    if planned is None:
         return []
+    own_earlier = earlier[earlier["segmentation"] == name]
+    k = _chosen_k(specification, planned.fit_id, quality)
 
-    entity_ids, values = own_inputs(inputs, name, len(features))
-    if not entity_ids:
-        return []
-    own_data_hash = data_hash(entity_ids, values)
-    fit_key = json.dumps([own_hash, own_data_hash, random_seed])
-    fit_id = f"{name}-{hashlib.sha256(fit_key.encode()).hexdigest()[:12]}"
-    if (earlier["fit_id"] == fit_id).any():
-        return []
-
-    standardised = _standardise(values, specification["features"])
-    clusters = _cluster(standardised.values, int(specification["k"]), random_seed)
+    standardised = standardise(planned.values, specification["features"])
+    clusters = _cluster(standardised.values, k, random_seed)
     order = _canonical_order(clusters)
     matches = match_personas(clusters.centres[order], features, known_personas, ANY_RESEMBLANCE)
     # Sorting is stable: clusters without a persona keep their canonical order, behind the others.
@@ -240,14 +259,14 @@ def _fit(
     )
     return [
         {
-            "fit_id": fit_id,
+            "fit_id": planned.fit_id,
             "segmentation": name,
-            "specification_hash": own_hash,
-            "data_hash": own_data_hash,
-            "fit_number": 1 + int(earlier["fit_number"].max() if len(earlier) else 0),
+            "specification_hash": planned.specification_hash,
+            "data_hash": planned.data_hash,
+            "fit_number": 1 + int(own_earlier["fit_number"].max() if len(own_earlier) else 0),
             "as_of_on": pd.Timestamp(as_of_on),
             "outcome": clusters.outcome,
-            "requested_k": int(specification["k"]),
+            "requested_k": k,
             "segment_id": segment_id,
             "feature": feature,
             "feature_position": position + 1,
@@ -257,13 +276,69 @@ def _fit(
             "scale": standardised.scales[position],
             "centre": float(clusters.centres[cluster, position]),
             "training_count": clusters.counts[cluster],
-            "entity_count": len(entity_ids),
+            "entity_count": len(planned.entity_ids),
             "inertia": clusters.inertia,
             "random_seed": random_seed,
         }
         for segment_id, cluster in enumerate((order[place] for place in places), start=1)
         for position, feature in enumerate(features)
     ]
+
+
+def planned_fit(
+    specification: Specification,
+    inputs: pd.DataFrame,
+    earlier: pd.DataFrame,
+    *,
+    refit: Sequence[str],
+    random_seed: int,
+) -> PlannedFit | None:
+    """Return the fit that a specification still needs (see `fit_missing`), None if it needs none.
+
+    Args:
+        earlier: rows on earlier fits with the columns segmentation, specification_hash, outcome
+            and fit_id; whatever has them can be kept in step with the fits.
+    """
+    name = str(specification["name"])
+    own = earlier[earlier["segmentation"] == name]
+    own_hash = specification_hash(specification)
+    is_usable = (own["specification_hash"] == own_hash) & (own["outcome"] == FITTED)
+    if is_usable.any() and name not in refit and "all" not in refit:
+        return None
+    entity_ids, values = own_inputs(inputs, name, len(specification["features"]))
+    if not entity_ids:
+        return None
+    own_data_hash = data_hash(entity_ids, values)
+    fit_key = json.dumps([own_hash, own_data_hash, random_seed])
+    fit_id = f"{name}-{hashlib.sha256(fit_key.encode()).hexdigest()[:12]}"
+    if (own["fit_id"] == fit_id).any():
+        return None
+    return PlannedFit(fit_id, own_hash, own_data_hash, entity_ids, values)
+
+
+def k_candidates(specification: Specification) -> range:
+    """Return the numbers of segments that a specification allows; one, unless k is 'auto'."""
+    if specification["k"] != AUTO:
+        return range(int(specification["k"]), int(specification["k"]) + 1)
+    smallest, largest = specification.get("k_range") or (1, LARGEST_AUTO_K)
+    return range(int(smallest), int(largest) + 1)
+
+
+def _chosen_k(specification: Specification, fit_id: str, quality: pd.DataFrame | None) -> int:
+    if specification["k"] != AUTO:
+        return int(specification["k"])
+    known = conform(pd.DataFrame() if quality is None else quality, FIT_QUALITY)
+    known = known[known["is_chosen"]]
+    own = known[known["fit_id"] == fit_id]
+    if own.empty:
+        # Measured for a build that stopped before its fit, and the data changed since.
+        own = known[known["specification_hash"] == specification_hash(specification)]
+    if own.empty:
+        raise ValueError(
+            f"Segmentation '{specification['name']}' has k: auto, but its quality was not measured."
+        )
+    # Where no groups can form, 1 is chosen even if the range starts higher.
+    return max(int(own["k"].iloc[-1]), min(k_candidates(specification)))
 
 
 def own_inputs(inputs: pd.DataFrame, name: str, feature_count: int) -> tuple[list[str], Floats]:
@@ -288,7 +363,7 @@ def own_inputs(inputs: pd.DataFrame, name: str, feature_count: int) -> tuple[lis
     return ordered_ids, np.where(np.isfinite(values), values, np.nan)
 
 
-def _standardise(values: Floats, features: Sequence[Mapping[str, Any]]) -> _Standardised:
+def standardise(values: Floats, features: Sequence[Mapping[str, Any]]) -> Standardised:
     """Fill and standardise each column; constant columns become 0 throughout."""
     result = np.zeros_like(values)
     fill_values, shifts, scales = [], [], []
@@ -302,7 +377,7 @@ def _standardise(values: Floats, features: Sequence[Mapping[str, Any]]) -> _Stan
         fill_values.append(fill_value)
         shifts.append(shift)
         scales.append(scale)
-    return _Standardised(result, fill_values, shifts, scales)
+    return Standardised(result, fill_values, shifts, scales)
 
 
 def _canonical_rule(rule: object) -> str | float:
@@ -344,15 +419,21 @@ def mean_and_deviation(column: Floats) -> tuple[float, float, bool]:
     return mean, 1.0 if is_constant else deviation, is_constant
 
 
+def feasible_outcome(values: Floats, k: int) -> str:
+    """Return 'fitted' if there are enough distinct rows for k clusters, else why there are not."""
+    if len(values) == 1:
+        return TOO_FEW_ENTITIES
+    distinct_count = len(pd.DataFrame(values).drop_duplicates())
+    if distinct_count == 1:
+        return ALL_EQUAL
+    return TOO_FEW_ENTITIES if distinct_count < k else FITTED
+
+
 def _cluster(values: Floats, k: int, random_seed: int) -> _Clusters:
     """Return k clusters, or a single one if there are not enough distinct rows for k."""
-    distinct_count = len(pd.DataFrame(values).drop_duplicates())
-    if len(values) == 1:
-        return _single_cluster(values, TOO_FEW_ENTITIES)
-    if distinct_count == 1:
-        return _single_cluster(values, ALL_EQUAL)
-    if distinct_count < k:
-        return _single_cluster(values, TOO_FEW_ENTITIES)
+    outcome = feasible_outcome(values, k)
+    if outcome != FITTED:
+        return _single_cluster(values, outcome)
     model = KMeans(n_clusters=k, n_init=START_COUNT, random_state=random_seed, algorithm="lloyd")
     with warnings.catch_warnings():
         # Rows that differ by rounding alone can leave fewer than k clusters; see below.
