@@ -72,7 +72,7 @@
 
 {% macro check_segmentation(specification) %}
     {% set is_given = specification is mapping and specification.get('kind') == 'given' %}
-    {% set keys = ['name', 'grain', 'kind', 'inputs'] if is_given else ['name', 'grain', 'k', 'k_range', 'features', 'allow_protected', 'kind'] %}
+    {% set keys = ['name', 'grain', 'kind', 'inputs'] if is_given else ['name', 'grain', 'k', 'features', 'allow_protected', 'kind', 'k_range'] %}
     {% if specification is not mapping or specification.name is not string
         or not modules.re.fullmatch('[a-z][a-z0-9_]*', specification.name) %}
         {{ exceptions.raise_compiler_error(

@@ -13,6 +13,9 @@ from segmentation.personas import Floats, Persona, match_personas, read_personas
 # (Cohen 1988); less is called average.
 DISTINCTIVE = 0.2
 
+# A centre nearer to the mean differs by rounding alone.
+NO_DIFFERENCE = 1e-6
+
 NAMED_FEATURE_COUNT = 2
 
 # A segment's distinctive features with their centres, the most distinctive first.
@@ -83,7 +86,10 @@ def _name_fit(
 ) -> list[dict[str, object]]:
     features, segment_ids, centres = _centres(segmentation, fit)
     known_personas = read_personas(personas, segmentation, features)
-    if set(fit["outcome"]) != {FITTED} or len(segment_ids) == 1:
+    # The centre of a single segment is the mean of all.
+    if set(fit["outcome"]) != {FITTED} or (
+        len(centres) == 1 and abs(centres).max() < NO_DIFFERENCE
+    ):
         description = _single_description(fit, entity)
         return [
             _row(segmentation, segment_id, f"All {entity}s", description, "single")
