@@ -93,11 +93,11 @@ def segment_tree_rules(
     rows: list[dict[str, object]] = []
     for specification in specifications:
         name = str(specification["name"])
-        features = [str(feature["name"]) for feature in specification["features"]]
-        columns = [f"natural_{place:02d}" for place in range(1, len(features) + 1)]
         own = entities[entities["segmentation"] == name].sort_values("entity_id")
         if own.empty:
             continue
+        features = [str(feature["name"]) for feature in specification["features"]]
+        columns = [f"natural_{place:02d}" for place in range(1, len(features) + 1)]
         values = own[columns].to_numpy(dtype="float64", na_value=np.nan)
         values = np.where(np.isfinite(values), values, np.nan)
         segments = own["segment_id"].to_numpy(dtype=np.int64)

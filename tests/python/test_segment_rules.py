@@ -179,7 +179,7 @@ def test_rules_repeat_exactly_whatever_the_order_of_rows():
 
 def test_segmentations_without_entities_have_no_rules():
     found = segment_tree_rules(
-        [specification(name="other")],
+        [specification(name="other"), {"name": "handed_in", "kind": "given"}],
         as_entities(np.ones((3, 3)), [1, 1, 2]),
         random_seed=SEED,
         largest_depth=4,
