@@ -6,14 +6,14 @@
         numbered by position, since ids may have gaps. -#}
     select
         fit_id
-        {%- for segment in range(1, segmentation.k + 1) %},
+        {%- for segment in range(1, largest_k(segmentation) + 1) %},
         max(case when segment_position = {{ segment }} then segment_id end) as id_{{ segment }}
         {%- endfor %}
         {%- for position in range(1, segmentation.features | length + 1) %}
             {%- for part in ['fill_value', 'shift', 'scale'] %},
         max(case when feature_position = {{ position }} then {{ part }} end) as {{ part }}_{{ position }}
             {%- endfor %}
-            {%- for segment in range(1, segmentation.k + 1) %},
+            {%- for segment in range(1, largest_k(segmentation) + 1) %},
         max(case when segment_position = {{ segment }} and feature_position = {{ position }} then centre end)
             as centre_{{ segment }}_{{ position }}
             {%- endfor %}
@@ -58,7 +58,7 @@
         entity_id,
         earlier_segment_id,
         fit_id
-        {%- for segment in range(1, segmentation.k + 1) %},
+        {%- for segment in range(1, largest_k(segmentation) + 1) %},
         id_{{ segment }},
         {{ squared_distance(segmentation, segment) }} as squared_{{ segment }}
         {%- endfor %}
@@ -104,7 +104,7 @@
         segment_id,
         nearest_segment_id,
         case {{ others }}
-            {%- for segment in range(1, segmentation.k + 1) %}
+            {%- for segment in range(1, largest_k(segmentation) + 1) %}
             when case when id_{{ segment }} <> segment_id then squared_{{ segment }} end then id_{{ segment }}
             {%- endfor %}
         end as second_segment_id,
@@ -118,7 +118,7 @@
 {% macro per_segment(segmentation, expression) %}
     {#- The expression once a segment, its number for #. -#}
     {% set found = [] %}
-    {% for segment in range(1, segmentation.k + 1) %}{% do found.append(expression | replace('#', segment | string)) %}{% endfor %}
+    {% for segment in range(1, largest_k(segmentation) + 1) %}{% do found.append(expression | replace('#', segment | string)) %}{% endfor %}
     {{ return(found) }}
 {% endmacro %}
 

@@ -99,7 +99,7 @@
 
 {% macro check_segmentation(specification) %}
     {% set is_given = specification is mapping and specification.get('kind') == 'given' %}
-    {% set keys = ['name', 'grain', 'kind', 'inputs'] if is_given else ['name', 'grain', 'k', 'features', 'allow_protected', 'kind'] %}
+    {% set keys = ['name', 'grain', 'kind', 'inputs'] if is_given else ['name', 'grain', 'k', 'features', 'allow_protected', 'kind', 'k_range'] %}
     {% if specification is not mapping or specification.name is not string
         or not modules.re.fullmatch('[a-z][a-z0-9_]*', specification.name) %}
         {{ exceptions.raise_compiler_error(
@@ -125,9 +125,7 @@
         {% endif %}
         {{ return('') }}
     {% endif %}
-    {% if specification.k is not integer or specification.k is boolean or specification.k < 1 or specification.k > 20 %}
-        {{ stop_at_specification(name, 'k', specification.k ~ ' is no number of segments; use a whole number from 1 to 20') }}
-    {% endif %}
+    {% do check_k(specification) %}
     {% if not specification.features or specification.features is string or specification.features is mapping %}
         {{ stop_at_specification(name, 'features', 'a list of at least one feature is needed') }}
     {% endif %}
@@ -141,6 +139,34 @@
     {% if allowed and not (allowed is mapping and allowed.get('reason') and allowed.get('features')) %}
         {{ stop_at_specification(name, 'allow_protected', 'it needs a reason and the list of features it allows') }}
     {% endif %}
+{% endmacro %}
+
+
+{% macro is_k(number) %}
+    {{ return(number is integer and number is not boolean and number >= 1 and number <= 20) }}
+{% endmacro %}
+
+
+{% macro check_k(specification) %}
+    {% set k_range = specification.get('k_range') %}
+    {% if specification.k != 'auto' and not is_k(specification.k) %}
+        {{ stop_at_specification(specification.name, 'k', specification.k
+            ~ ' is no number of segments; use a whole number from 1 to 20, or auto') }}
+    {% endif %}
+    {% if 'k_range' in specification and specification.k != 'auto' %}
+        {{ stop_at_specification(specification.name, 'k_range', 'it goes with k: auto alone; leave it out, or say k: auto') }}
+    {% endif %}
+    {% if 'k_range' in specification and not (k_range is sequence and k_range is not string and k_range is not mapping
+        and k_range | length == 2 and is_k(k_range[0]) and is_k(k_range[1]) and k_range[0] < k_range[1]) %}
+        {{ stop_at_specification(specification.name, 'k_range', k_range
+            ~ ' is no range; use two whole numbers from 1 to 20, the smaller first, as in [2, 8]') }}
+    {% endif %}
+{% endmacro %}
+
+
+{% macro largest_k(specification) %}
+    {#- How many segments a fit of the specification can have; segmentation.fit.LARGEST_AUTO_K where auto has no range. -#}
+    {{ return(specification.k if specification.k != 'auto' else specification.get('k_range', [1, 10])[1]) }}
 {% endmacro %}
 
 

@@ -27,4 +27,5 @@ def model(dbt, session):
         as_of_on=as_of_on.iloc[0] if len(as_of_on) else pd.NaT,
         random_seed=dbt.config.meta_get("random_seed"),
         minimum_overlap=dbt.config.meta_get("minimum_overlap"),
+        quality=dbt.ref("fit_quality").df(),
     )

@@ -16,7 +16,7 @@ import pandas as pd
 from sklearn.cluster import KMeans  # type: ignore[import-untyped]
 from sklearn.exceptions import ConvergenceWarning  # type: ignore[import-untyped]
 
-from segmentation.frames import FIT_CHOICES, FITS, LATEST_MEMBERS, conform
+from segmentation.frames import FIT_CHOICES, FIT_QUALITY, FITS, LATEST_MEMBERS, conform
 from segmentation.identity import kept_ids, members_by_group, segment_ids
 from segmentation.personas import Floats, Persona, match_personas, read_personas
 
@@ -25,6 +25,12 @@ Specification = Mapping[str, Any]
 FITTED = "fitted"
 TOO_FEW_ENTITIES = "too_few_entities"
 ALL_EQUAL = "all_equal"
+
+# The number of segments of a specification that leaves it to the data (see `quality.fit_quality`).
+AUTO = "auto"
+
+# Of how many segments every fit's quality is measured, and the range of AUTO unless stated.
+LARGEST_AUTO_K = 10
 
 START_COUNT = 20
 
@@ -47,7 +53,18 @@ TRANSFORMS: Mapping[str, Callable[[float], float]] = {
 
 
 @dataclass(frozen=True)
-class _Standardised:
+class PlannedFit:
+    """A fit to be made: its id, what the id rests on, and entities by features."""
+
+    fit_id: str
+    specification_hash: str
+    data_hash: str
+    entity_ids: list[str]
+    values: Floats
+
+
+@dataclass(frozen=True)
+class Standardised:
     """Entities by features in standard deviations from the mean, and how they came to be so."""
 
     values: Floats
@@ -82,10 +99,13 @@ def fit_missing(
     as_of_on: date | str,
     random_seed: int,
     minimum_overlap: float,
+    quality: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Fit every specification that has no usable fit yet, and those named in `refit`.
 
-    Which these are, `missing_fits` says. The fit id is the hash of specification, exact data and
+    A specification is fitted if `refit` names it, or if no earlier fit of the same
+    specification hash has the outcome 'fitted': one that was made on too few entities is tried
+    again as soon as the data differ. The fit id is the hash of specification, exact data and
     random seed, so that fitting the same data again adds nothing.
 
     Missing and infinite values are replaced by each feature's fill value, then every feature is
@@ -100,10 +120,11 @@ def fit_missing(
     that shares too few gets an id that no fit of the segmentation ever had.
 
     Args:
-        specifications: mappings with name, grain, k and features, a list of mappings with name,
-            transform and missing: 'median' or 'mean' (of the transformed values; 0 if there are
-            none), 'zero', or a number in the feature's own units, which is transformed as the
-            feature is.
+        specifications: mappings with name, grain, k (a number, or 'auto' with an optional
+            k_range, the smallest and the largest to choose from) and features, a list of mappings
+            with name, transform and missing: 'median' or 'mean' (of the transformed values; 0 if
+            there are none), 'zero', or a number in the feature's own units, which is transformed
+            as the feature is.
         inputs: one row per segmentation and entity, with the columns segmentation, entity_id and
             value_01, value_02, ...: the transformed values of the specification's features, in
             its order. The order of the rows has no influence.
@@ -115,6 +136,8 @@ def fit_missing(
         as_of_on: the date the inputs describe.
         random_seed: seed of the k-means starts.
         minimum_overlap: the smallest Jaccard similarity at which a cluster keeps an id.
+        quality: rows of `quality.fit_quality` from the same arguments; they say which k is chosen
+            where a specification has k 'auto', and are read for nothing else.
 
     Returns:
         The new fits alone, in the order of `specifications`, one row per fit, segment and
@@ -130,34 +153,8 @@ def fit_missing(
 
     Raises:
         ValueError: `refit` names no specification handed in; inputs lack a value column or hold
-            an entity twice or without id; a missing rule is unknown; a persona is malformed.
-    """
-    wanted = missing_fits(specifications, earlier_fits, refit)
-    earlier = conform(earlier_fits, FITS)
-    new_fits = [
-        _fit(
-            specification,
-            inputs,
-            personas,
-            earlier[earlier["segmentation"] == specification["name"]],
-            latest_members,
-            as_of_on=as_of_on,
-            random_seed=random_seed,
-            minimum_overlap=minimum_overlap,
-        )
-        for specification in wanted
-    ]
-    return conform(pd.DataFrame([row for rows in new_fits for row in rows]), FITS)
-
-
-def missing_fits(
-    specifications: Sequence[Specification], earlier_fits: pd.DataFrame, refit: Sequence[str]
-) -> list[Specification]:
-    """Return the specifications that are to be fitted; arguments as for `fit_missing`.
-
-    These are the ones that `refit` names, and those of whose specification hash no earlier fit
-    has the outcome 'fitted': one that was made on too few entities is tried again as soon as the
-    data differ.
+            an entity twice or without id; a missing rule is unknown; a persona is malformed; k is
+            'auto' and quality says nothing on the fit.
     """
     names = [str(specification["name"]) for specification in specifications]
     unknown = [name for name in refit if name not in (*names, "all")]
@@ -167,12 +164,22 @@ def missing_fits(
             f"{', '.join(names) or 'none'}."
         )
     earlier = conform(earlier_fits, FITS)
-    fitted = set(earlier[earlier["outcome"] == FITTED]["specification_hash"])
-    return [
-        specification
-        for name, specification in zip(names, specifications, strict=True)
-        if name in refit or "all" in refit or specification_hash(specification) not in fitted
+    new_fits = [
+        _fit(
+            specification,
+            inputs,
+            personas,
+            earlier,
+            latest_members,
+            refit=refit,
+            as_of_on=as_of_on,
+            random_seed=random_seed,
+            minimum_overlap=minimum_overlap,
+            quality=quality,
+        )
+        for specification in specifications
     ]
+    return conform(pd.DataFrame([row for rows in new_fits for row in rows]), FITS)
 
 
 def choose_fits(
@@ -273,7 +280,7 @@ def specification_hash(specification: Specification) -> str:
     """Return 16 hex digits of SHA-256 over what a fit depends on: name, grain, k and features.
 
     Of each feature, in order, count name, transform, missing rule and values. Descriptions and
-    personas do not count, nor does the spelling of a number (0 or 0.0).
+    personas do not count, nor does the spelling of a number (0 or 0.0), nor what 'auto' chose.
     """
     features = [
         {
@@ -287,9 +294,12 @@ def specification_hash(specification: Specification) -> str:
     content = {
         "name": specification["name"],
         "grain": specification["grain"],
-        "k": int(specification["k"]),
+        "k": specification["k"] if specification["k"] == AUTO else int(specification["k"]),
         "features": features,
     }
+    if specification["k"] == AUTO:
+        candidates = k_candidates(specification)
+        content["k_range"] = [min(candidates), max(candidates)]
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
@@ -314,44 +324,42 @@ def _fit(
     earlier: pd.DataFrame,
     latest_members: pd.DataFrame,
     *,
+    refit: Sequence[str],
     as_of_on: date | str,
     random_seed: int,
     minimum_overlap: float,
+    quality: pd.DataFrame | None,
 ) -> list[dict[str, object]]:
     name = str(specification["name"])
     features = [str(feature["name"]) for feature in specification["features"]]
     known_personas = read_personas(personas, name, features)
-    own_hash = specification_hash(specification)
-    entity_ids, values = own_inputs(inputs, name, len(features))
-    if not entity_ids:
+    planned = planned_fit(specification, inputs, earlier, refit=refit, random_seed=random_seed)
+    if planned is None:
         return []
-    own_data_hash = data_hash(entity_ids, values)
-    fit_key = json.dumps([own_hash, own_data_hash, random_seed])
-    fit_id = f"{name}-{hashlib.sha256(fit_key.encode()).hexdigest()[:12]}"
-    if (earlier["fit_id"] == fit_id).any():
-        return []
+    own_earlier = earlier[earlier["segmentation"] == name]
+    k = _chosen_k(specification, planned.fit_id, quality)
 
-    standardised = _standardise(values, specification["features"])
-    clusters = _cluster(standardised.values, int(specification["k"]), random_seed)
+    standardised = standardise(planned.values, specification["features"])
+    clusters = _cluster(standardised.values, k, random_seed)
     order = _first_order(clusters, features, known_personas)
-    highest_id = int(earlier["segment_id"].max()) if len(earlier) else 0
+    highest_id = int(own_earlier["segment_id"].max()) if len(own_earlier) else 0
     kept = {}
     if highest_id:
         latest = conform(latest_members, LATEST_MEMBERS)
         ids_before = latest[latest["segmentation"] == name].set_index("entity_id")["segment_id"]
         places = np.argsort(order)[clusters.labels]
-        kept = kept_ids(members_by_group(ids_before, entity_ids, places), minimum_overlap)
+        kept = kept_ids(members_by_group(ids_before, planned.entity_ids, places), minimum_overlap)
     ids = segment_ids(len(order), kept, highest_id)
     return [
         {
-            "fit_id": fit_id,
+            "fit_id": planned.fit_id,
             "segmentation": name,
-            "specification_hash": own_hash,
-            "data_hash": own_data_hash,
-            "fit_number": 1 + int(earlier["fit_number"].max() if len(earlier) else 0),
+            "specification_hash": planned.specification_hash,
+            "data_hash": planned.data_hash,
+            "fit_number": 1 + int(own_earlier["fit_number"].max() if len(own_earlier) else 0),
             "as_of_on": pd.Timestamp(as_of_on),
             "outcome": clusters.outcome,
-            "requested_k": int(specification["k"]),
+            "requested_k": k,
             "segment_id": segment_id,
             "feature": feature,
             "feature_position": position + 1,
@@ -361,7 +369,7 @@ def _fit(
             "scale": standardised.scales[position],
             "centre": float(clusters.centres[cluster, position]),
             "training_count": clusters.counts[cluster],
-            "entity_count": len(entity_ids),
+            "entity_count": len(planned.entity_ids),
             "inertia": clusters.inertia,
             "random_seed": random_seed,
         }
@@ -382,6 +390,62 @@ def _first_order(
         key=lambda place: matches[place][0] if place in matches else len(personas),
     )
     return [order[place] for place in places]
+
+
+def planned_fit(
+    specification: Specification,
+    inputs: pd.DataFrame,
+    earlier: pd.DataFrame,
+    *,
+    refit: Sequence[str],
+    random_seed: int,
+) -> PlannedFit | None:
+    """Return the fit that a specification still needs (see `fit_missing`), None if it needs none.
+
+    Args:
+        earlier: rows on earlier fits with the columns segmentation, specification_hash, outcome
+            and fit_id; whatever has them can be kept in step with the fits.
+    """
+    name = str(specification["name"])
+    own = earlier[earlier["segmentation"] == name]
+    own_hash = specification_hash(specification)
+    is_usable = (own["specification_hash"] == own_hash) & (own["outcome"] == FITTED)
+    if is_usable.any() and name not in refit and "all" not in refit:
+        return None
+    entity_ids, values = own_inputs(inputs, name, len(specification["features"]))
+    if not entity_ids:
+        return None
+    own_data_hash = data_hash(entity_ids, values)
+    fit_key = json.dumps([own_hash, own_data_hash, random_seed])
+    fit_id = f"{name}-{hashlib.sha256(fit_key.encode()).hexdigest()[:12]}"
+    if (own["fit_id"] == fit_id).any():
+        return None
+    return PlannedFit(fit_id, own_hash, own_data_hash, entity_ids, values)
+
+
+def k_candidates(specification: Specification) -> range:
+    """Return the numbers of segments that a specification allows; one, unless k is 'auto'."""
+    if specification["k"] != AUTO:
+        return range(int(specification["k"]), int(specification["k"]) + 1)
+    smallest, largest = specification.get("k_range") or (1, LARGEST_AUTO_K)
+    return range(int(smallest), int(largest) + 1)
+
+
+def _chosen_k(specification: Specification, fit_id: str, quality: pd.DataFrame | None) -> int:
+    if specification["k"] != AUTO:
+        return int(specification["k"])
+    known = conform(pd.DataFrame() if quality is None else quality, FIT_QUALITY)
+    known = known[known["is_chosen"]]
+    own = known[known["fit_id"] == fit_id]
+    if own.empty:
+        # Measured for a build that stopped before its fit, and the data changed since.
+        own = known[known["specification_hash"] == specification_hash(specification)]
+    if own.empty:
+        raise ValueError(
+            f"Segmentation '{specification['name']}' has k: auto, but its quality was not measured."
+        )
+    # Where no groups can form, 1 is chosen even if the range starts higher.
+    return max(int(own["k"].iloc[-1]), min(k_candidates(specification)))
 
 
 def own_inputs(inputs: pd.DataFrame, name: str, feature_count: int) -> tuple[list[str], Floats]:
@@ -406,7 +470,7 @@ def own_inputs(inputs: pd.DataFrame, name: str, feature_count: int) -> tuple[lis
     return ordered_ids, np.where(np.isfinite(values), values, np.nan)
 
 
-def _standardise(values: Floats, features: Sequence[Mapping[str, Any]]) -> _Standardised:
+def standardise(values: Floats, features: Sequence[Mapping[str, Any]]) -> Standardised:
     """Fill and standardise each column; constant columns become 0 throughout."""
     result = np.zeros_like(values)
     fill_values, shifts, scales = [], [], []
@@ -420,7 +484,7 @@ def _standardise(values: Floats, features: Sequence[Mapping[str, Any]]) -> _Stan
         fill_values.append(fill_value)
         shifts.append(shift)
         scales.append(scale)
-    return _Standardised(result, fill_values, shifts, scales)
+    return Standardised(result, fill_values, shifts, scales)
 
 
 def _canonical_rule(rule: object) -> str | float:
@@ -462,15 +526,21 @@ def mean_and_deviation(column: Floats) -> tuple[float, float, bool]:
     return mean, 1.0 if is_constant else deviation, is_constant
 
 
+def feasible_outcome(values: Floats, k: int) -> str:
+    """Return 'fitted' if there are enough distinct rows for k clusters, else why there are not."""
+    if len(values) == 1:
+        return TOO_FEW_ENTITIES
+    distinct_count = len(pd.DataFrame(values).drop_duplicates())
+    if distinct_count == 1:
+        return ALL_EQUAL
+    return TOO_FEW_ENTITIES if distinct_count < k else FITTED
+
+
 def _cluster(values: Floats, k: int, random_seed: int) -> _Clusters:
     """Return k clusters, or a single one if there are not enough distinct rows for k."""
-    distinct_count = len(pd.DataFrame(values).drop_duplicates())
-    if len(values) == 1:
-        return _single_cluster(values, TOO_FEW_ENTITIES)
-    if distinct_count == 1:
-        return _single_cluster(values, ALL_EQUAL)
-    if distinct_count < k:
-        return _single_cluster(values, TOO_FEW_ENTITIES)
+    outcome = feasible_outcome(values, k)
+    if outcome != FITTED:
+        return _single_cluster(values, outcome)
     model = KMeans(n_clusters=k, n_init=START_COUNT, random_state=random_seed, algorithm="lloyd")
     with warnings.catch_warnings():
         # Rows that differ by rounding alone can leave fewer than k clusters; see below.

@@ -41,6 +41,57 @@ LATEST_MEMBERS: Mapping[str, str] = {
     "segment_id": "int64",
 }
 
+FIT_QUALITY: Mapping[str, str] = {
+    "fit_id": "str",
+    "segmentation": "str",
+    "specification_hash": "str",
+    "outcome": "str",
+    "k": "int64",
+    "sampled_count": "int64",
+    "within_squares": "float64",
+    "gap": "float64",
+    "gap_standard_error": "float64",
+    "reference_set_count": "int64",
+    "silhouette": "float64",
+    "davies_bouldin": "float64",
+    "stability": "float64",
+    "least_stability": "float64",
+    "bootstrap_count": "int64",
+    "smallest_share": "float64",
+    "minimum_stability": "float64",
+    "minimum_share": "float64",
+    "is_chosen": "bool",
+    "reason": "str",
+    "random_seed": "int64",
+}
+
+SEGMENT_TREE_RULES: Mapping[str, str] = {
+    "segmentation": "str",
+    "fit_id": "str",
+    "segment_id": "int64",
+    "rule_number": "int64",
+    "rule": "str",
+    "covered_count": "int64",
+    "entity_count": "int64",
+    "held_out_count": "int64",
+    "hit_count": "int64",
+    "member_count": "int64",
+    "tested_count": "int64",
+    "agreed_count": "int64",
+}
+
+SEGMENT_SEPARATIONS: Mapping[str, str] = {
+    "segmentation": "str",
+    "fit_id": "str",
+    "segment_id": "int64",
+    "other_segment_id": "int64",
+    "distance": "float64",
+    "separating_features": "str",
+    "separation": "float64",
+    "separated_only_by": "str",
+    "separation_without": "float64",
+}
+
 SEGMENT_NAMES: Mapping[str, str] = {
     "segmentation": "str",
     "fit_id": "str",

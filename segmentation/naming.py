@@ -13,6 +13,9 @@ from segmentation.personas import Floats, Persona, match_personas, read_personas
 # (Cohen 1988); less is called average.
 DISTINCTIVE = 0.2
 
+# A centre nearer to the mean differs by rounding alone.
+NO_DIFFERENCE = 1e-6
+
 NAMED_FEATURE_COUNT = 2
 
 # A segment's distinctive features with their centres, the most distinctive first.
@@ -34,8 +37,7 @@ def name_segments(
     is named by the two features in which it differs most from the population, such as "High
     withdrawal amount, low loyalty score"; by more of them where two names would be the same, and
     at last by a number. Only differences of 0.2 standard deviations or more are named; a segment
-    without any is called average. The segment of a fit that could not form groups is called
-    what it is: all customers.
+    without any is called average. A single segment is called what it is: all customers.
 
     Args:
         fits: one fit per segmentation, one row per segment and feature, with the columns
@@ -84,7 +86,10 @@ def _name_fit(
 ) -> list[dict[str, object]]:
     features, segment_ids, centres = _centres(segmentation, fit)
     known_personas = read_personas(personas, segmentation, features)
-    if set(fit["outcome"]) != {FITTED}:
+    # The centre of a single segment is the mean of all.
+    if set(fit["outcome"]) != {FITTED} or (
+        len(centres) == 1 and abs(centres).max() < NO_DIFFERENCE
+    ):
         description = _single_description(fit, entity)
         return [
             _row(segmentation, segment_id, f"All {entity}s", description, "single")
@@ -92,7 +97,7 @@ def _name_fit(
         ]
 
     matches = match_personas(centres, features, known_personas, minimum_match)
-    labels = _labels(features, feature_labels)
+    labels = feature_words(features, feature_labels)
     differences = [_differences(labels, centre) for centre in centres]
     taken = {known_personas[position].name for position, _ in matches.values()}
     unmatched = [row for row in range(len(segment_ids)) if row not in matches]
@@ -126,7 +131,7 @@ def _centres(segmentation: str, fit: pd.DataFrame) -> tuple[list[str], list[int]
     return features, [int(segment) for segment in table.index], table.to_numpy(dtype="float64")
 
 
-def _labels(features: Sequence[str], known: Mapping[str, str]) -> list[str]:
+def feature_words(features: Sequence[str], known: Mapping[str, str]) -> list[str]:
     """Return the words for each feature; `attribute:` and `holds:` say where it is from.
 
     They are left out unless two features would then have the same words.
@@ -206,6 +211,8 @@ def _single_description(fit: pd.DataFrame, entity: str) -> str:
     counted = f"{count} {entity}{'' if count == 1 else 's'}"
     if set(fit["outcome"]) == {ALL_EQUAL}:
         return f"One group of {counted}: all are equal in every feature."
+    if set(fit["outcome"]) == {FITTED}:
+        return f"One group of {counted}, not divided further."
     wanted = f"{fit['requested_k'].iloc[0]} groups" if "requested_k" in fit.columns else "groups"
     return f"One group of {counted}: too few that differ to form {wanted}."
 

@@ -733,7 +733,7 @@ def _check_fit(
             "null_set_count": 0,
             "half_count": 0,
             "no_structure_found": True,
-            "reason": _degenerate_reason(outcome, k, int(fit["requested_k"].iloc[0]), entities),
+            "reason": degenerate_reason(outcome, k, int(fit["requested_k"].iloc[0]), entities),
         } | dict.fromkeys(
             (
                 "silhouette",
@@ -817,7 +817,8 @@ def _agreement(values: Floats, k: int, random: np.random.Generator) -> float:
     return float(adjusted_rand_score(first, second))
 
 
-def _degenerate_reason(outcome: str, k: int, requested_k: int, entities: str) -> str:
+def degenerate_reason(outcome: str, k: int, requested_k: int, entities: str) -> str:
+    """Return a sentence on why k segments of `entities` (a plural) divide nothing."""
     if outcome == ALL_EQUAL:
         return f"All {entities} have the same features."
     if outcome == TOO_FEW_ENTITIES:

@@ -21,6 +21,7 @@ from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
 from segmentation.fit import fit_missing
+from segmentation.quality import fit_quality
 
 MODEL = "models/customers/segment_members.sql"
 SEED = 20260630
@@ -151,7 +152,9 @@ def clustered(random: np.random.Generator, count: int, width: int, groups: int) 
     return centres[random.integers(0, groups, count)] + random.normal(0, 1, (count, width))
 
 
-def fitted(spec: dict[str, Any], inputs: pd.DataFrame) -> pd.DataFrame:
+def fitted(
+    spec: dict[str, Any], inputs: pd.DataFrame, quality: pd.DataFrame | None = None
+) -> pd.DataFrame:
     return fit_missing(
         [spec],
         inputs,
@@ -162,6 +165,7 @@ def fitted(spec: dict[str, Any], inputs: pd.DataFrame) -> pd.DataFrame:
         as_of_on="2026-06-30",
         random_seed=SEED,
         minimum_overlap=0.5,
+        quality=quality,
     ).assign(segment_position=lambda fits: fits["segment_id"])
 
 
@@ -178,6 +182,33 @@ def test_assignment_equals_predict_for_every_number_of_segments(k: int) -> None:
     assert found["segment_id"].value_counts().sort_index().tolist() == (
         fits.drop_duplicates("segment_id")["training_count"].tolist()
     )
+
+
+@pytest.mark.parametrize(("groups", "k_range"), [(1, None), (3, None), (5, [2, 8])])
+def test_assignment_equals_predict_where_the_number_was_chosen(
+    groups: int, k_range: list[int] | None
+) -> None:
+    random = np.random.default_rng(SEED + groups)
+    centres = np.eye(5)[:groups] * 8
+    values = centres[random.integers(0, groups, 800)] + random.normal(0, 1, (800, 5))
+    inputs, spec = as_inputs(values), specification(4, 5) | {"k": "auto"}
+    if k_range:
+        spec["k_range"] = k_range
+    quality = fit_quality(
+        [spec],
+        inputs,
+        pd.DataFrame(),
+        refit=[],
+        random_seed=SEED,
+        sample_size=400,
+        minimum_stability=0.75,
+        minimum_share=0.02,
+        reference_sets=10,
+        bootstraps=10,
+    )
+    fits = fitted(spec, inputs, quality)
+    assert fits["segment_id"].nunique() == groups
+    assert_equals_predict(assigned(spec, inputs, fits), inputs, fits)
 
 
 def test_assignment_equals_predict_with_extreme_scales() -> None:

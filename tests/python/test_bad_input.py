@@ -980,6 +980,26 @@ BAD_SPECIFICATIONS: dict[str, tuple[list[Any], tuple[str, ...]]] = {
     "k 21": ([{**SPECIFICATION, "k": 21}], ("mine, k: 21", "1 to 20")),
     "k as text": ([{**SPECIFICATION, "k": "4"}], ("mine, k: 4", "whole number")),
     "k true": ([{**SPECIFICATION, "k": True}], ("mine, k: True", "whole number")),
+    "k_range beside a number": (
+        [{**SPECIFICATION, "k_range": [2, 8]}],
+        ("mine, k_range: it goes with k: auto alone",),
+    ),
+    "a range of one end": (
+        [{**SPECIFICATION, "k": "auto", "k_range": [2]}],
+        ("mine, k_range: [2] is no range", "two whole numbers from 1 to 20"),
+    ),
+    "a range downwards": (
+        [{**SPECIFICATION, "k": "auto", "k_range": [8, 2]}],
+        ("mine, k_range: [8, 2] is no range", "two whole numbers from 1 to 20"),
+    ),
+    "a range from 0": (
+        [{**SPECIFICATION, "k": "auto", "k_range": [0, 4]}],
+        ("mine, k_range: [0, 4] is no range", "two whole numbers from 1 to 20"),
+    ),
+    "a range as text": (
+        [{**SPECIFICATION, "k": "auto", "k_range": "2-8"}],
+        ("mine, k_range: 2-8 is no range", "two whole numbers from 1 to 20"),
+    ),
     "no k": (
         [{key: value for key, value in SPECIFICATION.items() if key != "k"}],
         ("mine, k: it is missing",),

@@ -26,6 +26,8 @@ ALSO_HANDED_OUT = {
     "health.build_info",
     "health.data_quality",
     "customers.customer_segment_history",
+    "health.segment_pairs",
+    "health.segmentation_quality",
     "customers.segment_members",
     "customers.marketing_contacts",
     "customers.customer_value",
@@ -98,6 +100,31 @@ select *, 'monthly_income' as feature, 25 as entity_count, 24 as value_count,
     2.0::double as mean_value, 2.0::double as median_value, 1.0::double as p25_value,
     3.0::double as p75_value
 from numbered;
+create table marts.segment_rules as
+select *, 'fit' as fit_id, segment_id as rule_number, 'monthly_income >= 4,000' as rule,
+    25 as covered_count, 0.25::double as covered_share, 12 as held_out_count, 11 as hit_count,
+    0.92::double as rule_precision, 0.6::double as rule_precision_low,
+    0.99::double as rule_precision_high, 13 as member_count, 0.85::double as member_share,
+    0.6::double as member_share_low, 0.95::double as member_share_high, 50 as tested_count,
+    44 as agreed_count, 0.88::double as fidelity, 0.76::double as fidelity_low,
+    0.95::double as fidelity_high
+from numbered;
+create table health.segment_pairs as
+select one.segmentation, one.segment_id, one.segment_name, other.segment_id as other_segment_id,
+    other.segment_name as other_segment_name, 'fit' as fit_id, 25 as entity_count,
+    25 as other_entity_count, 3.0::double as distance,
+    'monthly income 70 %, gender 30 %' as separating_features, 4.0::double as separation,
+    null::varchar as separated_only_by, 2.5::double as separation_without
+from numbered as one inner join numbered as other on one.segment_id < other.segment_id;
+create table health.segmentation_quality as
+select 'behaviour' as segmentation, 'fit' as fit_id, k, k = 4 as is_chosen,
+    case when k = 4 then 'The specification gives 4 segments.' end as reason,
+    10.0::double / k as within_squares, 0.1::double as gap, 0.01::double as gap_standard_error,
+    20 as reference_set_count, 0.3::double as silhouette, 1.1::double as davies_bouldin,
+    0.9::double as stability, 0.8::double as least_stability, 50 as bootstrap_count,
+    1.0::double / k as smallest_share, 100 as sampled_count, 0.75::double as minimum_stability,
+    0.02::double as minimum_share
+from range(1, 11) as numbers (k);
 create table marts.segment_engagement as select *, {ENGAGEMENT} from numbered;
 create table marts.segment_channel_engagement as
 select *, channel, {ENGAGEMENT} from numbered, (values ('email'), ('it''s')) as c (channel);
@@ -522,6 +549,21 @@ FINITE = "every figure is finite, counts and sums are at least 0"
 KNOWN = "every segment is one of marts.segments"
 # Change of the build: (relation, expectation, what its row says).
 VIOLATIONS = {
+    "update health.segmentation_quality set is_chosen = true where k = 5": (
+        "health.segmentation_quality",
+        "one number of segments is chosen a fit, with its reason",
+        "segmentation: behaviour, fit_id: fit, chosen_count: 2, explained_count: 1",
+    ),
+    "delete from health.segment_pairs where segment_id = 2 and other_segment_id = 4": (
+        "health.segment_pairs",
+        "every two segments of a fit stand together once, the lower number first",
+        "segmentation: behaviour, segment_id: 2, other_segment_id: 4",
+    ),
+    "update marts.segment_rules set covered_share = 0.2 where rule_number = 3": (
+        "marts.segment_rules",
+        "every entity looked at meets one rule",
+        "segmentation: behaviour, covered_share: 0.95",
+    ),
     "update evidence.segmentation_noise_check set agreement = 0.7": (
         "evidence.segmentation_noise_check",
         "structure is found only where halves agree as asked for",

@@ -370,14 +370,20 @@ def test_a_single_segment_is_called_all_customers_and_says_why():
     assert equal["segment_description"].tolist() == [
         "One group of 50 customers: all are equal in every feature."
     ]
+    undivided = named(as_fit([[0] * 5], "fitted", count=50), PERSONAS)
+    assert undivided["name_source"].tolist() == ["single"]
+    assert undivided["segment_description"].tolist() == [
+        "One group of 50 customers, not divided further."
+    ]
 
 
 def test_names_speak_of_what_the_segmentation_groups():
     cards = as_fit([[0] * 5], "too_few_entities", "cards", count=2)
-    average = as_fit([[0] * 5], "fitted", "accounts")
+    average = as_fit([[0] * 5, [1] * 5], "fitted", "accounts")
     behaviour = as_fit([[0] * 5], "all_equal", "behaviour")
     grain = {"cards": "card_account", "accounts": "card_account"}
     result = named(pd.concat([cards, behaviour, average]), grain=grain)
+    result = result[result["segment_id"] == 1]
     assert result["segmentation"].tolist() == ["accounts", "behaviour", "cards"]
     assert result["segment_name"].tolist() == [
         "Average card accounts",
