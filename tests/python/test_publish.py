@@ -29,7 +29,7 @@ Build = Callable[..., Settings]
 
 TABLES = """
 create schema internal; create schema marts; create schema health; create schema customers;
-create schema quarantine; create schema staging; create schema evidence;
+create schema quarantine; create schema staging; create schema evidence; create schema segments;
 
 create table internal.build_state as
 select '{build_id}' as build_id, '{source}' as source_name, 'dev' as target_name,
@@ -64,6 +64,20 @@ select number, {version} as version, number * 1.1::double as value
 from range({rows}) as numbers (number) order by hash(number);
 create view marts.numbers_doubled as
 select number * 2 as number, version from "warehouse"."marts"."numbers";
+
+create table segments.current_fits as
+select 'behaviour' as segmentation, 'fit' as fit_id, date '2026-03-31' as as_of_on, segment_id,
+    'income' as feature, 1 as feature_position, 'log1p' as transform, 8::double as fill_value,
+    7::double as shift, 0.5::double as scale, segment_id + {version}::double as centre
+from range(1, 5) as segments (segment_id);
+create table segments.segment_names as
+select segmentation, fit_id, segment_id, 'Segment ' || segment_id as segment_name
+from segments.current_fits;
+create table segments.scored_features as
+select 'behaviour' as segmentation, 'customer' as grain, 'customer_id' as entity_key,
+    'income' as feature, 1 as feature_position, 'median' as missing_rule,
+    null::varchar as value_numbers, true as is_changeable, false as is_whole,
+    0::double as lowest_value, null::double as highest_value;
 
 create table evidence.segmentation_noise_check as
 select 'fit' as fit_id, false as no_structure_found, 'Clear in {version}.' as reason;
