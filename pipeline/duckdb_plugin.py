@@ -71,6 +71,13 @@ class Plugin(BasePlugin):
         def open_parquet(path: str) -> str:
             return _answer(lambda: {"path": path, "header": raw_files.parquet_columns(Path(path))})
 
+        def check_personas(path: str, features: str) -> str:
+            # pandas and scipy take a second to import, which a query alone need not wait for.
+            from pipeline.personas_file import check
+
+            return _answer(lambda: check(Path(path), json.loads(features)))
+
+        conn.create_function("segmart_check_personas", check_personas)
         conn.create_function("segmart_find_files", find_files)
         conn.create_function("segmart_files_of", files_of)
         conn.create_function("segmart_open_csv", open_csv)

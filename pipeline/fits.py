@@ -51,7 +51,7 @@ def fits_in_use(build: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]:
         build,
         """
         select distinct
-            fits.segmentation, described.grain, described.entity_key, fits.fit_id,
+            fits.segmentation, described.grain, described.grain_key, fits.fit_id,
             strftime(fits.as_of_on, '%Y-%m-%d') as as_of_on, info.project_version
         from warehouse.segments.current_fits as fits
         inner join warehouse.segments.scored_features as described

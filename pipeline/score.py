@@ -78,7 +78,7 @@ def answers(text: str, fits: Sequence[Fit]) -> list[dict[str, Any]]:
     """
     customer = _parsed(text)
     features = {name for fit in fits for name in fit.feature_names}
-    known = features | {fit.entity_key for fit in fits}
+    known = features | {fit.grain_key for fit in fits}
     for key in customer:
         if key not in known:
             names = "; ".join(f"{fit.segmentation}: {', '.join(fit.feature_names)}" for fit in fits)
@@ -86,7 +86,7 @@ def answers(text: str, fits: Sequence[Fit]) -> list[dict[str, Any]]:
     asked = features & customer.keys()
     return [
         score(
-            {key: customer[key] for key in customer if key in (*fit.feature_names, fit.entity_key)},
+            {key: customer[key] for key in customer if key in (*fit.feature_names, fit.grain_key)},
             fit,
         )
         for fit in fits

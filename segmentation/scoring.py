@@ -127,12 +127,12 @@ class Segment:
 class Fit:
     """A fit as `make publish` exports it; `segments` are ordered by id, `as_of_on` is ISO text.
 
-    `entity_key` is the key of what is grouped (customer_id); a record may have it, for its answer.
+    `grain_key` is the key of what is grouped (customer_id); a record may have it, for its answer.
     """
 
     segmentation: str
     grain: str
-    entity_key: str
+    grain_key: str
     fit_id: str
     as_of_on: str
     project_version: str
@@ -182,12 +182,12 @@ def score(customer: Mapping[str, Any], fit: Fit) -> dict[str, Any]:
             maps texts to numbers; true or false for `holds:`. A feature that is left out or None
             is missing and counts as its fill value, a product that is left out as not held; a
             text that the specification does not map is missing, as it is in SQL. The fit's
-            `entity_key` may be there.
+            `grain_key` may be there.
         fit: as `load_fit` returns it.
 
     Returns:
         What a line of JSON can hold:
-        - the `entity_key`, where the customer has one; segmentation, fit_id, segment_id,
+        - the `grain_key`, where the customer has one; segmentation, fit_id, segment_id,
           segment_name; second_segment_id and second_segment_name, the next nearest.
         - assignment_margin: (second distance - distance) / second distance, as in
           segment_members; None with a single segment.
@@ -217,7 +217,7 @@ def score(customer: Mapping[str, Any], fit: Fit) -> dict[str, Any]:
     others = [place for place in range(len(squares)) if place != own]
     second = min(others, key=squares.__getitem__, default=None)
     change, reason = _smallest_change(known, point, squares, own, fit)
-    answer = {fit.entity_key: customer[fit.entity_key]} if fit.entity_key in customer else {}
+    answer = {fit.grain_key: customer[fit.grain_key]} if fit.grain_key in customer else {}
     return answer | {
         "segmentation": fit.segmentation,
         "fit_id": fit.fit_id,
@@ -247,7 +247,7 @@ def _read(customer: Mapping[str, Any], fit: Fit) -> list[float | None]:
             'A customer is a mapping of feature to value, such as {"monthly_income": 2500}.'
         )
     for key in customer:
-        if key not in fit.feature_names and key != fit.entity_key:
+        if key not in fit.feature_names and key != fit.grain_key:
             raise ScoreError(
                 f"There is no feature {short(key)} in the segmentation {fit.segmentation}; there "
                 f"are {', '.join(fit.feature_names)}."

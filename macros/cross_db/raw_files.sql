@@ -128,3 +128,14 @@
 {% macro duckdb__files_of(folder) %}
     {{ return(duckdb__look('segmart_files_of', [folder]).paths) }}
 {% endmacro %}
+
+
+{% macro default__check_personas(features) %}
+    {#- The fit reads the personas and says the same. -#}
+{% endmacro %}
+
+
+{% macro duckdb__check_personas(features) %}
+    {% set path = graph.nodes['seed.' ~ project_name ~ '.personas'].original_file_path %}
+    {% do duckdb__look('segmart_check_personas', [path, tojson(features)]) %}
+{% endmacro %}

@@ -9,7 +9,7 @@ final as (
     select
         cast(null as {{ text_type() }}) as segmentation,
         cast(null as {{ text_type() }}) as grain,
-        cast(null as {{ text_type() }}) as entity_key,
+        cast(null as {{ text_type() }}) as grain_key,
         cast(null as {{ text_type() }}) as feature,
         cast(null as integer) as feature_position,
         cast(null as {{ text_type() }}) as missing_rule,

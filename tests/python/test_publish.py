@@ -23,6 +23,7 @@ from pipeline.publish import publish
 from pipeline.sentences import UserError
 from pipeline.settings import Settings
 from pipeline.summary import summary_lines
+from segmentation import load_fit, score
 
 PROJECT = Path(__file__).resolve().parents[2]
 Build = Callable[..., Settings]
@@ -74,7 +75,7 @@ create table segments.segment_names as
 select segmentation, fit_id, segment_id, 'Segment ' || segment_id as segment_name
 from segments.current_fits;
 create table segments.scored_features as
-select 'behaviour' as segmentation, 'customer' as grain, 'customer_id' as entity_key,
+select 'behaviour' as segmentation, 'customer' as grain, 'customer_id' as grain_key,
     'income' as feature, 1 as feature_position, 'median' as missing_rule,
     null::varchar as value_numbers, true as is_changeable, false as is_whole,
     0::double as lowest_value, null::double as highest_value;
@@ -269,12 +270,27 @@ def test_the_copy_has_the_build_s_rows_types_and_comments(build: Build) -> None:
     ]
 
 
+def test_the_fits_in_use_are_published_and_no_others(build: Build) -> None:
+    settings = build()
+    fits = settings.published_folder / "fits"
+    fits.mkdir(parents=True)
+    (fits / "gone.json").write_text("{}")
+    publish(settings)
+    assert [path.name for path in fits.iterdir()] == ["behaviour.json"]
+    assert score({"income": 2500}, load_fit(fits / "behaviour.json"))["segment_id"] == 1
+    publish(build(version=2))
+    fit = load_fit(fits / "behaviour.json")
+    assert [segment.centre for segment in fit.segments] == [[3.0], [4.0], [5.0], [6.0]]
+    assert (fit.fit_id, fit.as_of_on, fit.grain_key) == ("fit", "2026-03-31", "customer_id")
+
+
 def test_nothing_is_left_beside_what_is_published(build: Build) -> None:
     settings = build()
     publish(settings)
     assert sorted(os.listdir(settings.published_folder)) == [
         ".lock",
         "customers.duckdb",
+        "fits",
         "how_to_read_a_verdict.md",
         "parquet",
         "warehouse.duckdb",
@@ -640,9 +656,11 @@ sentences.run(publish.main, "make publish")
 def assert_old_or_new(published: Path, old: int, new: int) -> None:
     found = versions(published)
     assert set(found) <= {old, new}
-    # Customers first, then the warehouse, the page and the link: a later one is never ahead.
+    # Customers first, then the warehouse, page, fits and link: a later one is never ahead.
     warehouse, customers, parquet = found
-    order = [customers, warehouse, page_version(published), parquet]
+    fit = load_fit(published / "fits" / "behaviour.json")
+    order = [customers, warehouse, page_version(published), int(fit.segments[0].centre[0]) - 1]
+    order.append(parquet)
     assert order == sorted(order, reverse=new > old)
 
 

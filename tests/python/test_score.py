@@ -151,7 +151,7 @@ def demo_customers(build: Build, fit: Fit) -> list[Customer]:
         found = connection.execute(f"from {SOURCES[fit.segmentation][0]}")
         names = [column[0] for column in found.description or ()]
         rows = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
-    return [{name: row[name] for name in (fit.entity_key, *fit.feature_names)} for row in rows]
+    return [{name: row[name] for name in (fit.grain_key, *fit.feature_names)} for row in rows]
 
 
 @pytest.mark.parametrize("segmentation", SOURCES)
@@ -174,7 +174,7 @@ def test_every_demo_customer_is_scored_as_sql_assigns_it(
     assert len(customers) == len(expected) == SOURCES[segmentation][1]
     for customer in customers:
         answer = score(customer, fit)
-        segment_id, segment_name, margin, fit_id = expected[answer[fit.entity_key]]
+        segment_id, segment_name, margin, fit_id = expected[answer[fit.grain_key]]
         assert (answer["segment_id"], answer["segment_name"]) == (segment_id, segment_name)
         assert answer["assignment_margin"] == pytest.approx(margin, abs=1e-12)
         assert answer["fit_id"] == fit_id
@@ -191,7 +191,7 @@ def test_the_smallest_change_is_the_smallest_for_demo_customers(
 
 def test_an_exported_fit_holds_what_the_specification_says(fits: dict[str, Fit]) -> None:
     fit = fits["behaviour"]
-    assert (fit.entity_key, fit.as_of_on, fit.project_version) == (
+    assert (fit.grain_key, fit.as_of_on, fit.project_version) == (
         "customer_id",
         "2026-06-30",
         "0.1.0",
