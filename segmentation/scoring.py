@@ -19,8 +19,9 @@ DECIDING_COUNT = 3
 # Squared distances this close are a tie (segment_assignment.sql).
 TIE = 1 + 2e-9
 
-# The end of a change is found to this share of the change, then rounded by at most that share.
-BORDER_SHARE = 0.001
+# The end of a change is found to this share of it (in standard deviations), then rounded by at most
+# that one (in natural units).
+BORDER_SHARE = 0.00002
 ROUNDING_SHARE = 0.004
 LONGEST_NAME = 60
 
@@ -196,7 +197,7 @@ def score(customer: Mapping[str, Any], fit: Fit) -> dict[str, Any]:
           the second segment than from the own; none that speaks against the own.
         - smallest_change: {feature, from, to, standard_deviations, to_segment_id,
           to_segment_name, words}, from and to in the customer's terms; None with the reason in
-          no_change_reason. `to` is just across the border, rounded by less than a hundredth of
+          no_change_reason. `to` is just across the border, rounded by at most a hundredth of
           the change. Only known features change; none made from protected columns does; none
           leaves the range that the exported fit names.
         - filled_features: those that counted as their fill value.
@@ -472,9 +473,9 @@ class _Walk:
         # On a border there is no step to take the direction from.
         is_up = math.copysign(1.0, border) > 0
         if self.feature.is_whole:
-            found = self._whole(at_border, is_up)
+            found = self._whole(at_border, border)
         else:
-            found = self._rounded(self._across(at_border, is_up), is_up)
+            found = self._rounded(self._across(border), is_up)
         if found is None or self.feature.allows(found, self.start):
             return found
         # The border is allowed, so a limit just behind it may do.
@@ -483,44 +484,53 @@ class _Walk:
             return None
         return limit if self.leaves(limit) else None
 
-    def _whole(self, at_border: float, is_up: bool) -> float | None:
-        first = float(math.ceil(at_border) if is_up else math.floor(at_border))
-        step = 1.0 if is_up else -1.0
-        # A border that is a whole number may still be a tie.
-        return next((value for value in (first, first + step) if self.leaves(value)), None)
+    def _whole(self, at_border: float, border: float) -> float | None:
+        outwards, step = (math.ceil, 1.0) if math.copysign(1.0, border) > 0 else (math.floor, -1.0)
+        first = float(outwards(at_border))
+        for value in (first, first + step):
+            if self.leaves(value):
+                return value
+        # The rule for ties moves the border of a very large number by more than one.
+        across = self._across(border)
+        return None if across is None else float(outwards(across))
 
-    def _across(self, at_border: float, is_up: bool) -> float | None:
-        """A value that leaves, by at most a thousandth of the change beyond the last that does not.
+    def _across(self, border: float) -> float | None:
+        """A value just across a border that many standard deviations away.
 
         The border of exact arithmetic is moved by the rule for ties, which matters for whoever is
         as good as on it; hence the search.
         """
-        sign = 1.0 if is_up else -1.0
-        step = at_border - self.start
-        if step * sign <= 0:
-            step = sign * 1e-9 * max(abs(self.start), 1.0)
-        inside, outside = self.start, self.start + step * (1 + BORDER_SHARE / 4)
+        here = self.point[self.place]
+
+        def is_across(step: float) -> bool:
+            value = self.feature.natural(here + step)
+            return value is not None and self.leaves(value)
+
+        least = border or math.copysign(1e-9 * max(abs(here), 1.0), border)
+        inside, outside = 0.0, least * (1 + BORDER_SHARE / 4)
         for _ in range(64):
-            if self.leaves(outside):
+            if is_across(outside):
                 break
-            inside, step = outside, 2 * step
-            outside = self.start + step
+            inside, outside = outside, 2 * outside
         else:
             return None
-        if not self.leaves(near := self.start + step * (1 - BORDER_SHARE / 4)):
-            inside = near
-        while abs(outside - inside) > BORDER_SHARE * abs(outside - self.start):
+        if inside == 0 and not is_across(least * (1 - BORDER_SHARE / 4)):
+            inside = least * (1 - BORDER_SHARE / 4)
+        while abs(outside - inside) > BORDER_SHARE * abs(outside):
             middle = inside + (outside - inside) / 2
             if middle in (inside, outside):
                 break
-            if self.leaves(middle):
+            if is_across(middle):
                 outside = middle
             else:
                 inside = middle
-        return outside
+        return self.feature.natural(here + outside)
 
     def _rounded(self, value: float | None, is_up: bool) -> float | None:
-        """The value with as few digits as leave the change as it is but for half a hundredth."""
+        """The value with as few digits as leave the change as it is but for a hundredth.
+
+        Near where a transform ends, little in natural units is much in standard deviations.
+        """
         if value is None or value == self.start:
             return value
         decimals = math.ceil(-math.log10(ROUNDING_SHARE * abs(value - self.start)))
@@ -530,5 +540,7 @@ class _Walk:
             rounded = round(multiple * unit, decimals)
         except (OverflowError, ZeroDivisionError):
             return value
+        here, *ends = (self.feature.standardised(end) for end in (self.start, value, rounded))
+        is_near = abs(ends[1] - ends[0]) <= 2 * ROUNDING_SHARE * abs(ends[0] - here)
         is_fit = self.leaves(rounded) and self.feature.allows(rounded, self.start)
-        return rounded if is_fit else value
+        return rounded if is_near and is_fit else value
