@@ -13,7 +13,7 @@ export PYTHONDONTWRITEBYTECODE :=
 export DO_NOT_TRACK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help build load gate publish audience test test-full lint docs study-pages refit rollback backfill import demo-data bench clean
+.PHONY: help build load gate publish audience score test test-full lint docs study-pages refit rollback backfill import demo-data bench clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -54,6 +54,9 @@ import: .venv/installed ## turn a foreign file into raw files: make import SOURC
 
 audience: .venv/installed ## draw the next test by lot: make audience RECOMMENDATION=... OUT=... (SIZE=customers an arm)
 	@$(RUN) pipeline.audience
+
+score: .venv/installed ## say which segment a customer is in: make score CUSTOMER='{"monthly_income": 2500}' (or a file, or stdin)
+	@$(RUN) pipeline.score
 
 test: .venv/installed ## run the test suite
 	@$(RUN) pytest -n $(JOBS) --dist loadfile

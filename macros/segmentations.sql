@@ -3,8 +3,41 @@
 {% macro transforms() %}{{ return(['none', 'log1p', 'sqrt', 'asinh']) }}{% endmacro %}
 
 
+{% macro check_specifications() %}
+    {#- Before a run: a malformed specification stops the parse, and a persona that does not fit one stops the run
+        before anything is built. -#}
+    {% set features = {} %}
+    {% for specification in fitted(segmentations()) %}
+        {% do features.update({specification.name: specification.features | map(attribute='name') | list}) %}
+    {% endfor %}
+    {% do check_segmentations_by_source() %}
+    {% if execute and flags.WHICH in ('build', 'run', 'seed') %}
+        {% do adapter.dispatch('check_personas', 'segmart')(features) %}
+    {% endif %}
+{% endmacro %}
+
+
+{% macro check_segmentations_by_source() %}
+    {% set by_source = var('segmentations_by_source') %}
+    {% if by_source is not mapping or 'default' not in by_source %}
+        {{ exceptions.raise_compiler_error(
+            'dbt_project.yml, segmentations_by_source: it maps each source to a list of segmentations, and default to '
+            ~ 'that of all others; default is missing.') }}
+    {% endif %}
+    {% for source, names in by_source.items() if not names or names is string or names is mapping or names is not iterable %}
+        {{ exceptions.raise_compiler_error(
+            'dbt_project.yml, segmentations_by_source, ' ~ source ~ ': ' ~ names ~ ' is no list of segmentations; write it like '
+            ~ '[behaviour].') }}
+    {% endfor %}
+{% endmacro %}
+
+
 {% macro segmentations() %}
     {#- Every specification, checked. -#}
+    {% set all = var('segmentations') %}
+    {% if not all or all is string or all is mapping or all is not iterable %}
+        {{ exceptions.raise_compiler_error('dbt_project.yml, segmentations: a list of at least one specification is needed.') }}
+    {% endif %}
     {% set names = [] %}
     {% for specification in var('segmentations') %}
         {% do check_segmentation(specification) %}
@@ -136,7 +169,7 @@
         {% do seen.append(feature.name) %}
     {% endfor %}
     {% set allowed = specification.get('allow_protected', {}) %}
-    {% if allowed and not (allowed is mapping and allowed.get('reason') and allowed.get('features')) %}
+    {% if allowed and not (allowed is mapping and allowed.get('reason') and allowed.get('features') and allowed.features is not string) %}
         {{ stop_at_specification(name, 'allow_protected', 'it needs a reason and the list of features it allows') }}
     {% endif %}
 {% endmacro %}
@@ -197,8 +230,10 @@
     {% if feature.missing not in ['median', 'mean', 'zero'] %}
         {{ stop_at_specification(name, feature.name ~ '.missing', feature.missing ~ ' is no rule; allowed are median, mean and zero') }}
     {% endif %}
-    {% if feature.get('values') is not none and (feature['values'] is not mapping or feature['values'].values() | reject('number') | list) %}
-        {{ stop_at_specification(name, feature.name ~ '.values', 'it maps each text to a number') }}
+    {% set values = feature.get('values') %}
+    {% if values is not none and (not values or values is not mapping or values.values() | reject('number') | list
+        or values.values() | select('boolean') | list or values.values() | map('string') | select('in', ['nan', 'inf', '-inf']) | list) %}
+        {{ stop_at_specification(name, feature.name ~ '.values', 'it maps each text to a number, at least one') }}
     {% endif %}
     {% set allowed = specification.get('allow_protected', {}) %}
     {% for raw_column in raw_columns %}

@@ -78,6 +78,13 @@ class Plugin(BasePlugin):
 
             return _answer(look)
 
+        def check_personas(path: str, features: str) -> str:
+            # pandas and scipy take a second to import, which a query alone need not wait for.
+            from pipeline.personas_file import check
+
+            return _answer(lambda: check(Path(path), json.loads(features)))
+
+        conn.create_function("segmart_check_personas", check_personas)
         conn.create_function("segmart_find_files", find_files)
         conn.create_function("segmart_files_of", files_of)
         conn.create_function("segmart_open_csv", open_csv)

@@ -1,9 +1,9 @@
 """Publish a build that passed everything: `make publish`.
 
 The build file is read, never handed out. Readers see `warehouse.duckdb` (aggregates),
-`customers.duckdb` (customer grain, mode 0600), a page on how to read a verdict and
-`parquet/latest`, each replaced in one step after it was written whole elsewhere, so that a killed
-publish leaves the old or the new one.
+`customers.duckdb` (customer grain, mode 0600), a page on how to read a verdict, the fits in use
+(`fits/`, for `make score`) and `parquet/latest`, each replaced in one step after it was written
+whole elsewhere, so that a killed publish leaves the old or the new one.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 
 import duckdb
 
-from pipeline import log, sentences, state, verdict_page
+from pipeline import fits, log, sentences, state, verdict_page
 from pipeline.sentences import UserError
 from pipeline.settings import DEMO_KEY, Settings
 from pipeline.summary import print_summary
@@ -123,6 +123,7 @@ def publish(settings: Settings) -> BuildInfo:
                 try:
                     _write_all(build, work)
                     _write_page(work, settings)
+                    _write_fits(build, work)
                     with _state_written(build, info, settings) as new_state:
                         # First: a published file without its history could not be caught up with.
                         new_state.put_in_place()
@@ -413,6 +414,13 @@ def _write_page(work: Path, settings: Settings) -> None:
     verdict_page.write(work / verdict_page.PAGE_NAME, page)
 
 
+def _write_fits(build: duckdb.DuckDBPyConnection, work: Path) -> None:
+    folder = work / fits.FITS_FOLDER
+    for path in fits.write_fits(build, folder):
+        _sync(path)
+    _sync(folder)
+
+
 def _relations(build: duckdb.DuckDBPyConnection, schema: str) -> list[Relation]:
     rows = build.execute(
         """
@@ -513,7 +521,7 @@ def _write_parquet(warehouse: Path, folder: Path, relations: list[Relation]) -> 
 
 
 def _put_in_place(work: Path, published: Path, info: BuildInfo, kept: int) -> None:
-    """Replace customers, warehouse and page, then switch `parquet/latest`; prune old folders.
+    """Replace customers, warehouse, page and fits, then switch `parquet/latest`; prune old folders.
 
     The Parquet folder gets its name only once its build is published, so that no folder there is
     of a build that never was.
@@ -527,6 +535,7 @@ def _put_in_place(work: Path, published: Path, info: BuildInfo, kept: int) -> No
         (published / f"{file_name}.wal").unlink(missing_ok=True)
         os.replace(work / file_name, published / file_name)
     os.replace(work / verdict_page.PAGE_NAME, published / verdict_page.PAGE_NAME)
+    _replace_fits(work / fits.FITS_FOLDER, published / fits.FITS_FOLDER)
     _sync(published)
     os.rename(work / "parquet", parquet / name)
     link = parquet / f"{WORK_PREFIX}latest-{os.getpid()}"
@@ -534,6 +543,18 @@ def _put_in_place(work: Path, published: Path, info: BuildInfo, kept: int) -> No
     os.replace(link, latest)
     _sync(parquet)
     _prune(parquet, name, was_latest, kept)
+
+
+def _replace_fits(new: Path, folder: Path) -> None:
+    """Replace each fit in one step; a segmentation that is there no more has none."""
+    folder.mkdir(exist_ok=True)
+    names = {path.name for path in new.iterdir()}
+    for name in sorted(names):
+        os.replace(new / name, folder / name)
+    for path in folder.glob("*.json"):
+        if path.name not in names:
+            path.unlink()
+    _sync(folder)
 
 
 def _free_name(parquet: Path, key: str) -> str:

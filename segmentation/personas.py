@@ -34,7 +34,8 @@ def read_personas(
     Args:
         personas: one row per segmentation, persona and feature, with the columns segmentation,
             persona, description, feature, direction (-1 to 1, 0 meaning "as the average"),
-            agreed_by, agreed_on. The first text and date that a persona's rows state count.
+            agreed_by, agreed_on, in the order of seeds/personas.csv. The first text and date that
+            a persona's rows state count.
         segmentation: the segmentation whose personas are read; rows of others are ignored.
         features: the features this segmentation has.
 
@@ -45,25 +46,25 @@ def read_personas(
     if personas.empty:
         return []
     result = []
-    rows = personas[personas["segmentation"] == segmentation]
+    numbered = personas.assign(row=range(1, len(personas) + 1))
+    rows = numbered[numbered["segmentation"] == segmentation]
     for name, own in rows.groupby("persona", sort=False):
         directions: dict[str, float] = {}
         numbers = pd.to_numeric(own["direction"], errors="coerce")
-        for feature, direction in zip(own["feature"], numbers, strict=True):
+        for row, feature, direction in zip(own["row"], own["feature"], numbers, strict=True):
+            about = f"seeds/personas.csv, row {row}: persona '{name}' of segmentation "
+            about += f"'{segmentation}'"
             if feature not in features:
                 raise ValueError(
-                    f"Persona '{name}' of segmentation '{segmentation}' names the feature "
-                    f"'{feature}', but its features are {', '.join(features)}."
+                    f"{about} names the feature '{feature}'; its features are "
+                    f"{', '.join(features)}."
                 )
             if feature in directions:
-                raise ValueError(
-                    f"Persona '{name}' of segmentation '{segmentation}' names the feature "
-                    f"'{feature}' more than once."
-                )
+                raise ValueError(f"{about} names the feature '{feature}' more than once.")
             if not -1 <= direction <= 1:
                 raise ValueError(
-                    f"Persona '{name}' of segmentation '{segmentation}' gives the feature "
-                    f"'{feature}' a direction that is not a number from -1 to 1."
+                    f"{about} gives the feature '{feature}' a direction that is not a number from "
+                    "-1 to 1."
                 )
             directions[feature] = float(direction)
         agreed_on = _first(own["agreed_on"])

@@ -133,3 +133,14 @@
 {% macro file_size(path) %}
     {{ return(run_query('select size from read_blob(' ~ exact_path(path) ~ ')').rows[0][0]) }}
 {% endmacro %}
+
+
+{% macro default__check_personas(features) %}
+    {#- The fit reads the personas and says the same. -#}
+{% endmacro %}
+
+
+{% macro duckdb__check_personas(features) %}
+    {% set path = graph.nodes['seed.' ~ project_name ~ '.personas'].original_file_path %}
+    {% do duckdb__look('segmart_check_personas', [path, tojson(features)]) %}
+{% endmacro %}

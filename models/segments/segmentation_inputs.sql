@@ -22,7 +22,7 @@ holdings as (
 ),
 
 {% for segmentation in running %}
-{{ segmentation.name }} as (
+{{ segmentation.name }}_natural as (
     select
         {{ quoted(segmentation.name) }} as segmentation,
         {{ quoted(segmentation.grain) }} as grain,
@@ -67,7 +67,7 @@ final as (
         {%- set feature = segmentation.features[position - 1] if position <= segmentation.features | length %},
         cast({{ transformed(natural_column(position), feature.transform if feature else 'none') }} as double) as {{ value_column(position) }}
         {%- endfor %}
-    from {{ segmentation.name }}
+    from {{ segmentation.name }}_natural
     {% endfor %}
 )
 

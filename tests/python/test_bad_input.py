@@ -7,6 +7,8 @@ over one parsed manifest, and builds only what shows the claim; the tests at the
 from __future__ import annotations
 
 import hashlib
+import json
+import math
 import os
 import re
 import shutil
@@ -18,9 +20,10 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import jsonschema
 import pytest
 import yaml
-from conftest import copy_project
+from conftest import PROJECT, copy_project
 from raw_folders import (
     Rows,
     changed,
@@ -33,7 +36,11 @@ from raw_folders import (
 )
 from rendering import CompilerError, project_vars, render
 
+from pipeline.csv_files import UnreadableFile
 from pipeline.load import failure_sentences, sentence_of
+from pipeline.personas_file import check as check_personas
+from segmentation import scoring
+from segmentation.fit import TRANSFORMS
 
 TABLES = good_tables()
 CUSTOMERS = TABLES["customers"]
@@ -969,6 +976,8 @@ SPECIFICATION: dict[str, Any] = {
     "features": [{"name": "monthly_income", "transform": "none", "missing": "median"}],
 }
 
+ALLOWED: dict[str, Any] = {"reason": "to show it", "features": ["gender"]}
+
 
 def with_feature(**change: object) -> dict[str, Any]:
     return {**SPECIFICATION, "features": [{**SPECIFICATION["features"][0], **change}]}
@@ -1040,10 +1049,37 @@ BAD_SPECIFICATIONS: dict[str, tuple[list[Any], tuple[str, ...]]] = {
         [{**with_feature(name="gender"), "allow_protected": {"features": ["gender"]}}],
         ("mine, gender", "allow_protected with a reason"),
     ),
+    "a protected input, and another allowed": (
+        [{**with_feature(name="gender"), "allow_protected": {**ALLOWED, "features": ["job"]}}],
+        ("mine, gender", "customers.gender"),
+    ),
+    "allowed features as text": (
+        [{**with_feature(name="gender"), "allow_protected": {**ALLOWED, "features": "gender"}}],
+        ("mine, allow_protected", "the list of features"),
+    ),
+    "a feature of another grain": ([with_feature(name="balance")], ("balance", "holds:PRODUCT")),
+    "a product of a card account": (
+        [{**with_feature(name="holds:loan"), "grain": "card_account"}],
+        ("holds:loan of grain card_account", "there are balance"),
+    ),
+    "an attribute without a name": ([with_feature(name="attribute:")], ("feature attribute:",)),
+    "values without any": ([with_feature(values={})], ("mine, monthly_income.values", "number")),
+    "values that are not finite": (
+        [with_feature(values={"a": math.nan})],
+        ("mine, monthly_income.values", "number"),
+    ),
+    "a kind that is none": ([{**SPECIFICATION, "kind": "made"}], ("mine, kind", "given")),
+    "inputs of a given one as text": (
+        [{"name": "mine", "grain": "customer", "kind": "given", "inputs": "customers.job"}],
+        ("mine, inputs", "file.column"),
+    ),
     "a name twice": ([SPECIFICATION, SPECIFICATION], ("mine, name", "unique")),
     "a name with spaces": ([{**SPECIFICATION, "name": "My own"}], ("lower-case", "My own")),
     "no mapping": (["mine"], ("segmentations", "mine")),
+    "none at all": ([], ("segmentations", "a list of at least one")),
 }
+# An editor compares neither a list with another nor a number with itself.
+UNKNOWN_TO_THE_SCHEMA = ("a protected input, and another allowed", "values that are not finite")
 
 
 def assert_specification_sentence(sentence: str, *says: str) -> None:
@@ -1059,6 +1095,131 @@ def test_a_malformed_specification_is_named(name: str) -> None:
     with pytest.raises(CompilerError) as refused:
         render("segmentations()", variables={"segmentations": specifications})
     assert_specification_sentence(str(refused.value), *says)
+
+
+@pytest.mark.parametrize("malformed", [None, "behaviour", {"behaviour": SPECIFICATION}, 4])
+def test_segmentations_that_are_no_list_are_named(malformed: object) -> None:
+    with pytest.raises(CompilerError, match="segmentations: a list of at least one specification"):
+        render("segmentations()", variables={"segmentations": malformed})
+
+
+@pytest.mark.parametrize(
+    ("malformed", "says"),
+    [
+        (["behaviour"], "default is missing"),
+        ({"card_study": ["cards"]}, "default is missing"),
+        ({"default": "behaviour"}, "default: behaviour is no list"),
+        ({"default": ["behaviour"], "mine": None}, "mine: None is no list"),
+        ({"default": []}, "default: [] is no list"),
+    ],
+)
+def test_malformed_sources_of_segmentations_are_named(malformed: object, says: str) -> None:
+    with pytest.raises(CompilerError) as refused:
+        render("check_segmentations_by_source()", variables={"segmentations_by_source": malformed})
+    assert_specification_sentence(str(refused.value), "segmentations_by_source", says)
+    project = {"vars": {**project_vars(), "segmentations_by_source": malformed}}
+    assert not SCHEMA.is_valid(project)
+
+
+# --- what editors know of specifications ---
+
+SCHEMA_FILE = PROJECT / "docs" / "segmentations.schema.json"
+SCHEMA = jsonschema.Draft202012Validator(json.loads(SCHEMA_FILE.read_text(encoding="utf-8")))
+
+
+def in_project(specifications: object) -> dict[str, Any]:
+    return {"vars": {**project_vars(), "segmentations": specifications}}
+
+
+def test_the_schema_takes_every_shipped_specification() -> None:
+    SCHEMA.check_schema(SCHEMA.schema)
+    project = (PROJECT / "dbt_project.yml").read_text(encoding="utf-8")
+    assert [error.message for error in SCHEMA.iter_errors(yaml.safe_load(project))] == []
+    address = str(SCHEMA_FILE.relative_to(PROJECT))
+    assert project.startswith(f"# yaml-language-server: $schema={address}\n")
+
+
+@pytest.mark.parametrize("name", BAD_SPECIFICATIONS)
+def test_the_schema_refuses_what_dbt_refuses(name: str) -> None:
+    is_known = name not in UNKNOWN_TO_THE_SCHEMA
+    assert SCHEMA.is_valid(in_project(BAD_SPECIFICATIONS[name][0])) != is_known
+
+
+def test_the_schema_completes_what_the_project_knows() -> None:
+    known, features = SCHEMA.schema["$defs"], project_vars()["features"]
+    protected = set(project_vars()["protected_raw_columns"])
+    assert known["grain"]["enum"] == list(project_vars()["grains"])
+    for grain in project_vars()["grains"]:
+        own = [name for name, feature in features.items() if feature["grain"] == grain]
+        assert known[f"{grain}_feature"]["enum"] == own
+    assert known["protected_feature"]["enum"] == [
+        name for name, feature in features.items() if protected & set(feature["raw_columns"])
+    ]
+    feature = known["fitted"]["properties"]["features"]["items"]["properties"]
+    assert feature["transform"]["enum"] == list(TRANSFORMS) == list(scoring.TRANSFORMS)
+    for transform in TRANSFORMS:
+        render("segmentations()", variables={"segmentations": [with_feature(transform=transform)]})
+    for missing in feature["missing"]["enum"]:
+        render("segmentations()", variables={"segmentations": [with_feature(missing=missing)]})
+
+
+@pytest.mark.parametrize("k", [{"k": "auto"}, {"k": "auto", "k_range": [2, 8]}, {"k": 1}])
+def test_the_schema_takes_a_number_of_segments_or_auto(k: dict[str, Any]) -> None:
+    assert SCHEMA.is_valid(in_project([{**SPECIFICATION, **k}]))
+
+
+# --- personas ---
+
+HEADER = "segmentation,persona,description,feature,direction,agreed_by,agreed_on\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("mine,Rich,,monthly_income,1,,\nmine,Rich,,shoe_size,1,,\n", "row 2: persona 'Rich' "
+         "of segmentation 'mine' names the feature 'shoe_size'; its features are monthly_income."),
+        ("mine,Rich,,monthly_income,1,,\nmine,Rich,,monthly_income,1,,\n", "more than once."),
+        ("mine,Rich,,monthly_income,2,,\n", "not a number from -1 to 1."),
+        ("mine,Rich,,monthly_income,,,\n", "not a number from -1 to 1."),
+    ],
+)  # fmt: skip
+def test_a_persona_that_does_not_fit_is_named_by_row(
+    tmp_path: Path, content: str, says: str
+) -> None:
+    path = tmp_path / "personas.csv"
+    path.write_text(HEADER + content)
+    with pytest.raises(UnreadableFile) as refused:
+        check_personas(path, {"mine": ["monthly_income"]})
+    assert_is_sentence(str(refused.value))
+    assert str(refused.value).startswith("seeds/personas.csv, row ")
+    assert str(refused.value).endswith(says)
+    assert check_personas(path, {"another": ["monthly_income"]}) == {}
+
+
+def test_personas_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "personas.csv"
+    for content, says in (("", "cannot be read"), ("segmentation\n", "has no column persona")):
+        path.write_text(content)
+        with pytest.raises(UnreadableFile, match=says) as refused:
+            check_personas(path, {})
+        assert_is_sentence(str(refused.value))
+
+
+def test_a_wrong_persona_stops_a_run_before_anything_is_built(
+    warehouse: Warehouse, folder: Path
+) -> None:
+    path = warehouse.root / "seeds" / "personas.csv"
+    good = path.read_text()
+    path.write_text(good.replace(",monthly_income,", ",shoe_size,", 1))
+    try:
+        assert_one_sentence(
+            warehouse.build(folder, "as_of"),
+            "seeds/personas.csv, row 1: persona 'High-Value Power Users'",
+            "'shoe_size'; its features are monthly_income, account_balance",
+        )
+    finally:
+        path.write_text(good)
+    assert warehouse.ask(folder, "select table_name from duckdb_tables()") == []
 
 
 def test_an_outcome_as_an_input_is_named() -> None:

@@ -237,8 +237,8 @@ def test_the_minimum_match_has_no_default():
 def test_a_persona_with_an_unknown_feature_is_refused_in_a_sentence(outcome):
     personas = as_personas({"Power": {"income": 1.0, "loyalty_score": 1.0}})
     expected = (
-        "Persona 'Power' of segmentation 'behaviour' names the feature 'loyalty_score', "
-        "but its features are income, balance, loyalty, withdrawal_amount, sessions."
+        "seeds/personas.csv, row 2: persona 'Power' of segmentation 'behaviour' names the feature "
+        "'loyalty_score'; its features are income, balance, loyalty, withdrawal_amount, sessions."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(expected)}$"):
         named(as_fit(CENTRES[:1], outcome), personas)

@@ -23,13 +23,14 @@ from pipeline.publish import publish
 from pipeline.sentences import UserError
 from pipeline.settings import Settings
 from pipeline.summary import summary_lines
+from segmentation import load_fit, score
 
 PROJECT = Path(__file__).resolve().parents[2]
 Build = Callable[..., Settings]
 
 TABLES = """
 create schema internal; create schema marts; create schema health; create schema customers;
-create schema quarantine; create schema staging; create schema evidence;
+create schema quarantine; create schema staging; create schema evidence; create schema segments;
 
 create table internal.build_state as
 select '{build_id}' as build_id, '{source}' as source_name, 'dev' as target_name,
@@ -64,6 +65,20 @@ select number, {version} as version, number * 1.1::double as value
 from range({rows}) as numbers (number) order by hash(number);
 create view marts.numbers_doubled as
 select number * 2 as number, version from "warehouse"."marts"."numbers";
+
+create table segments.current_fits as
+select 'behaviour' as segmentation, 'fit' as fit_id, date '2026-03-31' as as_of_on, segment_id,
+    'income' as feature, 1 as feature_position, 'log1p' as transform, 8::double as fill_value,
+    7::double as shift, 0.5::double as scale, segment_id + {version}::double as centre
+from range(1, 5) as segments (segment_id);
+create table segments.segment_names as
+select segmentation, fit_id, segment_id, 'Segment ' || segment_id as segment_name
+from segments.current_fits;
+create table segments.scored_features as
+select 'behaviour' as segmentation, 'customer' as grain, 'customer_id' as grain_key,
+    'income' as feature, 1 as feature_position, 'median' as missing_rule,
+    null::varchar as value_numbers, true as is_changeable, false as is_whole,
+    0::double as lowest_value, null::double as highest_value;
 
 create table evidence.segmentation_noise_check as
 select 'fit' as fit_id, false as no_structure_found, 'Clear in {version}.' as reason;
@@ -255,12 +270,27 @@ def test_the_copy_has_the_build_s_rows_types_and_comments(build: Build) -> None:
     ]
 
 
+def test_the_fits_in_use_are_published_and_no_others(build: Build) -> None:
+    settings = build()
+    fits = settings.published_folder / "fits"
+    fits.mkdir(parents=True)
+    (fits / "gone.json").write_text("{}")
+    publish(settings)
+    assert [path.name for path in fits.iterdir()] == ["behaviour.json"]
+    assert score({"income": 2500}, load_fit(fits / "behaviour.json"))["segment_id"] == 1
+    publish(build(version=2))
+    fit = load_fit(fits / "behaviour.json")
+    assert [segment.centre for segment in fit.segments] == [[3.0], [4.0], [5.0], [6.0]]
+    assert (fit.fit_id, fit.as_of_on, fit.grain_key) == ("fit", "2026-03-31", "customer_id")
+
+
 def test_nothing_is_left_beside_what_is_published(build: Build) -> None:
     settings = build()
     publish(settings)
     assert sorted(os.listdir(settings.published_folder)) == [
         ".lock",
         "customers.duckdb",
+        "fits",
         "how_to_read_a_verdict.md",
         "parquet",
         "warehouse.duckdb",
@@ -626,9 +656,11 @@ sentences.run(publish.main, "make publish")
 def assert_old_or_new(published: Path, old: int, new: int) -> None:
     found = versions(published)
     assert set(found) <= {old, new}
-    # Customers first, then the warehouse, the page and the link: a later one is never ahead.
+    # Customers first, then the warehouse, page, fits and link: a later one is never ahead.
     warehouse, customers, parquet = found
-    order = [customers, warehouse, page_version(published), parquet]
+    fit = load_fit(published / "fits" / "behaviour.json")
+    order = [customers, warehouse, page_version(published), int(fit.segments[0].centre[0]) - 1]
+    order.append(parquet)
     assert order == sorted(order, reverse=new > old)
 
 
