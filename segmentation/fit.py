@@ -45,7 +45,7 @@ TRANSFORMS: Mapping[str, Callable[[float], float]] = {
 
 
 @dataclass(frozen=True)
-class _Standardised:
+class Standardised:
     """Entities by features in standard deviations from the mean, and how they came to be so."""
 
     values: Floats
@@ -55,7 +55,7 @@ class _Standardised:
 
 
 @dataclass(frozen=True)
-class _Clusters:
+class Clusters:
     """Clusters by features in standard deviations from the mean; one count per cluster."""
 
     outcome: str
@@ -229,8 +229,8 @@ def _fit(
     if (earlier["fit_id"] == fit_id).any():
         return []
 
-    standardised = _standardise(values, specification["features"])
-    clusters = _cluster(standardised.values, int(specification["k"]), random_seed)
+    standardised = standardise(values, specification["features"])
+    clusters = form_clusters(standardised.values, int(specification["k"]), random_seed)
     order = _canonical_order(clusters)
     matches = match_personas(clusters.centres[order], features, known_personas, ANY_RESEMBLANCE)
     # Sorting is stable: clusters without a persona keep their canonical order, behind the others.
@@ -288,8 +288,13 @@ def own_inputs(inputs: pd.DataFrame, name: str, feature_count: int) -> tuple[lis
     return ordered_ids, np.where(np.isfinite(values), values, np.nan)
 
 
-def _standardise(values: Floats, features: Sequence[Mapping[str, Any]]) -> _Standardised:
-    """Fill and standardise each column; constant columns become 0 throughout."""
+def standardise(values: Floats, features: Sequence[Mapping[str, Any]]) -> Standardised:
+    """Fill and standardise each column; constant columns become 0 throughout.
+
+    Args:
+        values: entities by features in transformed units, as `own_inputs` returns them.
+        features: those of the specification, in its order.
+    """
     result = np.zeros_like(values)
     fill_values, shifts, scales = [], [], []
     for position, feature in enumerate(features):
@@ -302,7 +307,25 @@ def _standardise(values: Floats, features: Sequence[Mapping[str, Any]]) -> _Stan
         fill_values.append(fill_value)
         shifts.append(shift)
         scales.append(scale)
-    return _Standardised(result, fill_values, shifts, scales)
+    return Standardised(result, fill_values, shifts, scales)
+
+
+def standardised_by(fit: pd.DataFrame, values: Floats) -> Floats:
+    """Return values in standard deviations from the mean as a fit has it, missing ones filled.
+
+    Args:
+        fit: the rows of one fit, columns of `frames.FITS`.
+        values: entities by features in transformed units, as `own_inputs` returns them.
+    """
+    features = fit.drop_duplicates("feature_position").sort_values("feature_position")
+    filled = np.where(np.isnan(values), features["fill_value"].to_numpy(), values)
+    standardised: Floats = (filled - features["shift"].to_numpy()) / features["scale"].to_numpy()
+    return standardised
+
+
+def centres_of(fit: pd.DataFrame) -> Floats:
+    """Return one fit's segments, in the order of their ids, by features; standard deviations."""
+    return fit.pivot(index="segment_id", columns="feature_position", values="centre").to_numpy()
 
 
 def _canonical_rule(rule: object) -> str | float:
@@ -344,8 +367,14 @@ def mean_and_deviation(column: Floats) -> tuple[float, float, bool]:
     return mean, 1.0 if is_constant else deviation, is_constant
 
 
-def _cluster(values: Floats, k: int, random_seed: int) -> _Clusters:
-    """Return k clusters, or a single one if there are not enough distinct rows for k."""
+def form_clusters(values: Floats, k: int, random_seed: int) -> Clusters:
+    """Return k clusters, or a single one if there are not enough distinct rows for k.
+
+    Args:
+        values: entities by features, standardised.
+        k: how many clusters are asked for.
+        random_seed: seed of the k-means starts.
+    """
     distinct_count = len(pd.DataFrame(values).drop_duplicates())
     if len(values) == 1:
         return _single_cluster(values, TOO_FEW_ENTITIES)
@@ -361,16 +390,16 @@ def _cluster(values: Floats, k: int, random_seed: int) -> _Clusters:
     counts = [int(count) for count in np.bincount(labels, minlength=k)]
     if min(counts) == 0:
         return _single_cluster(values, TOO_FEW_ENTITIES)
-    return _Clusters(FITTED, model.cluster_centers_, counts, float(model.inertia_))
+    return Clusters(FITTED, model.cluster_centers_, counts, float(model.inertia_))
 
 
-def _single_cluster(values: Floats, outcome: str) -> _Clusters:
+def _single_cluster(values: Floats, outcome: str) -> Clusters:
     centre = values.mean(axis=0)
     inertia = float(((values - centre) ** 2).sum())
-    return _Clusters(outcome, centre[np.newaxis, :], [len(values)], inertia)
+    return Clusters(outcome, centre[np.newaxis, :], [len(values)], inertia)
 
 
-def _canonical_order(clusters: _Clusters) -> list[int]:
+def _canonical_order(clusters: Clusters) -> list[int]:
     """Return the clusters' positions, the largest first, then by centre."""
     centres = np.round(clusters.centres, CENTRE_DECIMALS) + 0.0
     return sorted(
