@@ -16,11 +16,12 @@ def model(dbt, session):
         earlier_trials,
         as_of_on=as_of_on.iloc[0] if len(as_of_on) else None,
     )
+    inputs = dbt.ref("segmentation_inputs").df() if len(to_try) else pd.DataFrame()
     return refit_trials(
         dbt.config.meta_get("segmentations"),
         dbt.ref("current_fits").df(),
         to_try,
-        dbt.ref("segmentation_inputs").df() if len(to_try) else pd.DataFrame(),
+        inputs,
         random_seed=dbt.config.meta_get("random_seed"),
         sample_size=dbt.config.meta_get("sample_size"),
     )

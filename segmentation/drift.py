@@ -246,7 +246,7 @@ def untried(
     fits = current[["segmentation", "fit_id", "data_hash", "entity_count"]].drop_duplicates()
     known = set(zip(tried["fit_id"], tried["data_hash"], strict=True))
     is_new = [key not in known for key in zip(fits["fit_id"], fits["data_hash"], strict=True)]
-    return fits[is_new]
+    return fits[np.array(is_new, dtype=bool)]
 
 
 def refit_trials(
@@ -368,8 +368,7 @@ def refit_advice(
                 "segmentation": segmentation,
                 "fit_id": fit_id,
                 "advice": advice,
-                "reason": f"{_drift_sentence(period, compared, alarms, largest)} "
-                f"{_refit_sentence(trial, smallest_moving_share)}",
+                "reason": _reason(period, compared, alarms, trial, smallest_moving_share),
                 "alarm_count": len(alarms),
                 "compared_count": len(compared),
                 "largest_psi": largest["psi"].max(),
@@ -525,31 +524,30 @@ def _moving_count(old: Integers, new: Integers) -> int:
     return int(len(old) - shared[linear_sum_assignment(shared, maximize=True)].sum())
 
 
-def _drift_sentence(
-    period: pd.DataFrame, compared: pd.DataFrame, alarms: pd.DataFrame, largest: pd.DataFrame
+def _reason(
+    period: pd.DataFrame,
+    compared: pd.DataFrame,
+    alarms: pd.DataFrame,
+    trial: pd.Series,
+    smallest_moving_share: float,
 ) -> str:
-    if compared.empty:
-        unknown = "its data are gone, or there are too few members"
-        return f"How far the data moved from those of the fit is not known: {unknown}."
-    count, smallest_psi = len(compared), period["smallest_psi"].iloc[0]
-    worst = f"{largest['drift_in'].iloc[0]} (PSI {largest['psi'].iloc[0]:.3f}"
-    if len(alarms):
-        found = f"{len(alarms)} of {count} comparisons with the data of the fit alarm"
-        sentence = f"{found}, most of all {worst}; {smallest_psi:g} or more counts)."
-    else:
-        sentence = (
-            f"None of {count} comparisons with the data of the fit alarms; {worst}) moved most."
-        )
-    if len(compared) < len(period):
-        sentence += f" {len(period) - count} others could not be compared."
-    return sentence
-
-
-def _refit_sentence(trial: pd.Series, smallest_moving_share: float) -> str:
     if trial["is_training_data"]:
-        return "The data are those of the fit, so that a refit would change nothing."
+        return "The data are those the fit was made on: nothing moved, and a refit changes nothing."
+    count, left_out = len(compared), len(period) - len(compared)
+    if not count:
+        sentences = ["How far the data moved from those of the fit is not known."]
+    else:
+        largest = (alarms if len(alarms) else compared).nlargest(1, "psi").iloc[0]
+        found = f"{len(alarms) or 'None'} of {count} comparisons with the data of the fit "
+        found += "alarm" if len(alarms) > 1 else "alarms"
+        most = f"{largest['drift_in']} moved most (PSI {largest['psi']:.3f}, against "
+        most += f"{largest['psi_by_chance']:.3f} by chance)"
+        sentences = [f"{found}; {most}."]
+    if count and left_out:
+        sentences.append(f"{left_out} more could not be made.")
     moving, sampled = int(trial["moving_count"]), int(trial["sampled_count"])
-    return (
-        f"A refit would move {moving:,} of {sampled:,} members ({moving / sampled:.1%}); from "
-        f"{smallest_moving_share:.0%} on it is worth it after an alarm."
+    sentences.append(
+        f"A refit would move {moving:,} of {sampled:,} members ({moving / sampled:.1%}); after an "
+        f"alarm {smallest_moving_share:.0%} are enough for one."
     )
+    return " ".join(sentences)
