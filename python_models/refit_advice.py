@@ -8,6 +8,7 @@ def model(dbt, session):
     as_of_on = dbt.ref("as_of").df()["as_of_on"]
     return refit_advice(
         dbt.ref("drift_periods").df(),
+        dbt.ref("current_fits").df(),
         dbt.ref("refit_trials").df(),
         as_of_on=as_of_on.iloc[0] if len(as_of_on) else None,
         confidence_level=dbt.config.meta_get("confidence_level"),

@@ -11,15 +11,17 @@ def model(dbt, session):
     earlier_trials = pd.DataFrame()
     if dbt.is_incremental:
         earlier_trials = session.sql(f"select * from {dbt.this}").df()
+    fits = dbt.ref("current_fits").df()
     to_try = untried(
         dbt.ref("drift_periods").df(),
+        fits,
         earlier_trials,
         as_of_on=as_of_on.iloc[0] if len(as_of_on) else None,
     )
     inputs = dbt.ref("segmentation_inputs").df() if len(to_try) else pd.DataFrame()
     return refit_trials(
         dbt.config.meta_get("segmentations"),
-        dbt.ref("current_fits").df(),
+        fits,
         to_try,
         inputs,
         random_seed=dbt.config.meta_get("random_seed"),

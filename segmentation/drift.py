@@ -54,6 +54,8 @@ EDGE_DISTANCE = 1e-9
 
 MISSING_BIN = 0
 
+TRIAL_KEYS = ["segmentation", "fit_id", "data_hash", "entity_count"]
+
 
 @dataclass(frozen=True)
 class _Change:
@@ -229,12 +231,17 @@ def drift_periods(
 
 
 def untried(
-    periods: pd.DataFrame, earlier_trials: pd.DataFrame, *, as_of_on: date | str
+    periods: pd.DataFrame,
+    fits: pd.DataFrame,
+    earlier_trials: pd.DataFrame,
+    *,
+    as_of_on: date | str,
 ) -> pd.DataFrame:
     """Return segmentation, fit_id, data_hash and entity_count of the fits to be tried on new data.
 
     Args:
         periods: rows that `drift_periods` returned, of any period.
+        fits: fits in use; rows of others are passed over.
         earlier_trials: rows that `refit_trials` returned.
         as_of_on: the period whose data are looked at.
 
@@ -242,11 +249,10 @@ def untried(
         One row per fit of the period, unless it was tried on the same data before.
     """
     tried = conform(earlier_trials, REFIT_TRIALS)
-    current = periods[pd.to_datetime(periods["as_of_on"]) == pd.Timestamp(as_of_on)]
-    fits = current[["segmentation", "fit_id", "data_hash", "entity_count"]].drop_duplicates()
+    current = _current(periods, fits, as_of_on)[TRIAL_KEYS].drop_duplicates()
     known = set(zip(tried["fit_id"], tried["data_hash"], strict=True))
-    is_new = [key not in known for key in zip(fits["fit_id"], fits["data_hash"], strict=True)]
-    return fits[np.array(is_new, dtype=bool)]
+    is_new = [key not in known for key in zip(current["fit_id"], current["data_hash"], strict=True)]
+    return current[np.array(is_new, dtype=bool)]
 
 
 def refit_trials(
@@ -287,8 +293,8 @@ def refit_trials(
         raise ValueError(f"sample_size is {sample_size}, but must be at least 1.")
     by_name = {str(specification["name"]): specification for specification in specifications}
     rows: list[dict[str, object]] = []
-    keys = ["segmentation", "fit_id", "data_hash", "entity_count"]
-    for trial in (dict(zip(keys, row, strict=True)) for row in to_try[keys].to_numpy()):
+    for key in to_try[TRIAL_KEYS].to_numpy():
+        trial = dict(zip(TRIAL_KEYS, key, strict=True))
         fit = fits[fits["fit_id"] == trial["fit_id"]]
         is_training_data = trial["data_hash"] == fit["data_hash"].iloc[0]
         moving_count, sampled_count, agreement = 0, trial["entity_count"], 1.0
@@ -310,6 +316,7 @@ def refit_trials(
 
 def refit_advice(
     periods: pd.DataFrame,
+    fits: pd.DataFrame,
     trials: pd.DataFrame,
     *,
     as_of_on: date | str,
@@ -327,6 +334,7 @@ def refit_advice(
 
     Args:
         periods: rows that `drift_periods` returned, of any period.
+        fits: fits in use; rows of others are passed over.
         trials: rows that `refit_trials` returned, of any fit and data.
         as_of_on: the period to advise on.
         confidence_level: of the interval of the moving share.
@@ -344,7 +352,7 @@ def refit_advice(
     Raises:
         ValueError: a segmentation of the period was not tried on its data.
     """
-    current = periods[pd.to_datetime(periods["as_of_on"]) == pd.Timestamp(as_of_on)]
+    current = _current(periods, fits, as_of_on)
     rows: list[dict[str, object]] = []
     for (fit_id, own_hash), period in current.groupby(["fit_id", "data_hash"], sort=False):
         is_own = (trials["fit_id"] == fit_id) & (trials["data_hash"] == own_hash)
@@ -383,6 +391,11 @@ def refit_advice(
             }
         )
     return conform(pd.DataFrame(rows), REFIT_ADVICE)
+
+
+def _current(periods: pd.DataFrame, fits: pd.DataFrame, as_of_on: date | str) -> pd.DataFrame:
+    is_now = pd.to_datetime(periods["as_of_on"]) == pd.Timestamp(as_of_on)
+    return periods[is_now & periods["fit_id"].isin(fits["fit_id"])]
 
 
 def _segmentation_and_features(fit: pd.DataFrame) -> tuple[str, list[str]]:

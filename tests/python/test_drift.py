@@ -306,9 +306,9 @@ def test_frames_without_rows_have_their_columns_and_types():
     nothing = as_inputs(np.empty((0, 2)))
     distributions = fit_distributions(fits, nothing, pd.DataFrame())
     periods = compared(fits, distributions, np.empty((0, 2)))
-    to_try = untried(periods, pd.DataFrame(), as_of_on=FEBRUARY)
+    to_try = untried(periods, fits, pd.DataFrame(), as_of_on=FEBRUARY)
     trials = refit_trials([], fits, to_try, nothing, random_seed=1, sample_size=10)
-    advice = advised(periods, trials)
+    advice = advised(periods, fits, trials)
     for frame, dtypes in (
         (distributions, FIT_DISTRIBUTIONS),
         (periods, DRIFT_PERIODS),
@@ -371,7 +371,18 @@ def test_a_shift_of_three_tenths_of_a_standard_deviation_is_found(position, devi
     assert all(found)
 
 
-def test_at_a_million_what_nobody_would_act_on_does_not_alarm():
+@pytest.mark.usefixtures("quick_fits")
+def test_customers_with_one_product_more_are_found():
+    """Planted as it happens: counts stay counts, and their mean moves by 0.3 deviations."""
+    random = np.random.default_rng(24)
+    for _ in range(5):
+        then, now = customers(random, 4000), customers(random, 4000)
+        products = then[:, 7]
+        now[:, 7] += random.random(4000) < 0.3 * products.std()
+        assert period(then, now).loc["product_count", "is_alarm"]
+
+
+def test_with_many_customers_what_nobody_would_act_on_does_not_alarm():
     random = np.random.default_rng(23)
     then = random.normal(size=(200_000, 1))
     fits, distributions = fitted(then, specification(FEATURES[:1], k=1))
@@ -394,15 +405,18 @@ def four_places(random, counts, moved=0.0):
 def tried(fits, now, sample_size=20_000, earlier=None, spec=None):
     spec = spec or specification(FEATURES[:2])
     periods = compared(fits, fits.iloc[:0].assign(bin=0), now)
-    to_try = untried(periods, pd.DataFrame() if earlier is None else earlier, as_of_on=FEBRUARY)
+    to_try = untried(
+        periods, fits, pd.DataFrame() if earlier is None else earlier, as_of_on=FEBRUARY
+    )
     return refit_trials(
         [spec], fits, to_try, as_inputs(now), random_seed=1, sample_size=sample_size
     )
 
 
-def advised(periods, trials, smallest_moving_share=0.1, as_of_on=FEBRUARY):
+def advised(periods, fits, trials, smallest_moving_share=0.1, as_of_on=FEBRUARY):
     return refit_advice(
         periods,
+        fits,
         trials,
         as_of_on=as_of_on,
         confidence_level=0.95,
@@ -471,7 +485,7 @@ def test_large_data_are_sampled_with_a_fixed_seed():
 def advice_on(then, now, **options):
     fits, distributions = fitted(then)
     periods = compared(fits, distributions, now)
-    return advised(periods, tried(fits, now), **options).iloc[0]
+    return advised(periods, fits, tried(fits, now), **options).iloc[0]
 
 
 def test_advice_is_to_keep_what_did_not_drift():
@@ -506,7 +520,7 @@ def test_advice_is_to_watch_what_cannot_be_compared():
     random = np.random.default_rng(43)
     then, now = (four_places(random, [100] * 4) for _ in range(2))
     fits, distributions = fitted(then)
-    advice = advised(compared(fits, distributions.iloc[:0], now), tried(fits, now)).iloc[0]
+    advice = advised(compared(fits, distributions.iloc[:0], now), fits, tried(fits, now)).iloc[0]
     assert (advice["advice"], advice["compared_count"]) == ("watch", 1)
     assert "2 more could not be made." in advice["reason"]
 
@@ -522,6 +536,7 @@ def test_advice_is_about_its_own_period_and_needs_its_trial():
         ]
     )
     trials = tried(fits, now)
-    assert len(advised(periods, trials)) == 1
+    assert len(advised(periods, fits, trials)) == 1
+    assert advised(periods, fits.iloc[:0], trials).empty
     with pytest.raises(ValueError, match="No refit of segmentation 'behaviour' was tried"):
-        advised(periods, trials, as_of_on=JANUARY)
+        advised(periods, fits, trials, as_of_on=JANUARY)
