@@ -336,8 +336,7 @@ def test_without_drift_at_most_one_period_in_twenty_alarms():
     periods = rows.groupby("number")
     assert periods["is_alarm"].any().mean() <= 0.05 + 0.02
     # Significance alone, without the smallest PSI that anybody acts on, holds the level too.
-    is_significant = (periods["adjusted_p"].min() <= 0.05).sum()
-    assert is_significant / 200 <= 0.05 + 0.02
+    assert share_within((periods["adjusted_p"].min() <= 0.05).sum(), 200, 0.05)
     for _, own in rows.groupby(level="drift_in"):
         assert share_within((own["p"] <= 0.05).sum(), 200, 0.05)
         assert binom.ppf(0.001, 200, 0.5) <= (own["p"] <= 0.5).sum()
@@ -346,14 +345,14 @@ def test_without_drift_at_most_one_period_in_twenty_alarms():
 @pytest.mark.usefixtures("quick_fits")
 @pytest.mark.parametrize(("then_count", "now_count"), [(300, 300), (1000, 100), (100, 1000)])
 def test_small_samples_alarm_no_more_often(then_count, now_count):
-    """The usual limit of 0.1 alone alarms in four of ten comparisons or more here."""
     random = np.random.default_rng([21, then_count])
-    alarms = [
+    periods = [
         period(customers(random, then_count), customers(random, now_count), smallest=0.0)
         for _ in range(60)
     ]
-    count = sum(bool(one["is_alarm"].any()) for one in alarms)
-    assert share_within(count, 60, 0.06)
+    assert share_within(sum(bool(one["is_alarm"].any()) for one in periods), 60, 0.06)
+    # A fixed limit does not know how few they are.
+    assert sum((one["psi"] >= 0.1).any() for one in periods) >= 0.3 * 60
 
 
 @pytest.mark.usefixtures("quick_fits")
