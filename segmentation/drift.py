@@ -560,7 +560,7 @@ def _reason(
         sentences.append(f"{left_out} more could not be made.")
     moving, sampled = int(trial["moving_count"]), int(trial["sampled_count"])
     sentences.append(
-        f"A refit would move {moving:,} of {sampled:,} members ({moving / sampled:.1%}); after an "
-        f"alarm {smallest_moving_share:.0%} are enough for one."
+        f"A refit would move {moving:,} of {sampled:,} members ({moving / sampled:.1%}; at least "
+        f"{smallest_moving_share:.0%} are asked for)."
     )
     return " ".join(sentences)

@@ -500,7 +500,10 @@ def test_advice_is_to_watch_where_drift_would_move_few():
     then = four_places(random, [250] * 4)
     advice = advice_on(then, then * 1.02 + 0.5)
     assert (advice["advice"], advice["moving_count"]) == ("watch", 0)
-    assert "A refit would move 0 of 1,000 members (0.0%)" in advice["reason"]
+    assert (
+        "A refit would move 0 of 1,000 members (0.0%; at least 10% are asked for)."
+        in advice["reason"]
+    )
 
 
 def test_advice_is_to_refit_where_drift_would_move_many():
