@@ -74,7 +74,7 @@ class Standardised:
 
 
 @dataclass(frozen=True)
-class _Clusters:
+class Clusters:
     """Clusters by features in standard deviations from the mean; one count per cluster."""
 
     outcome: str
@@ -340,7 +340,7 @@ def _fit(
     k = _chosen_k(specification, planned.fit_id, quality)
 
     standardised = standardise(planned.values, specification["features"])
-    clusters = _cluster(standardised.values, k, random_seed)
+    clusters = form_clusters(standardised.values, k, random_seed)
     order = _first_order(clusters, features, known_personas)
     highest_id = int(own_earlier["segment_id"].max()) if len(own_earlier) else 0
     kept = {}
@@ -379,7 +379,7 @@ def _fit(
 
 
 def _first_order(
-    clusters: _Clusters, features: Sequence[str], personas: Sequence[Persona]
+    clusters: Clusters, features: Sequence[str], personas: Sequence[Persona]
 ) -> list[int]:
     """Return the clusters' positions in the order of the personas they resemble."""
     order = _canonical_order(clusters)
@@ -471,7 +471,12 @@ def own_inputs(inputs: pd.DataFrame, name: str, feature_count: int) -> tuple[lis
 
 
 def standardise(values: Floats, features: Sequence[Mapping[str, Any]]) -> Standardised:
-    """Fill and standardise each column; constant columns become 0 throughout."""
+    """Fill and standardise each column; constant columns become 0 throughout.
+
+    Args:
+        values: entities by features in transformed units, as `own_inputs` returns them.
+        features: those of the specification, in its order.
+    """
     result = np.zeros_like(values)
     fill_values, shifts, scales = [], [], []
     for position, feature in enumerate(features):
@@ -485,6 +490,24 @@ def standardise(values: Floats, features: Sequence[Mapping[str, Any]]) -> Standa
         shifts.append(shift)
         scales.append(scale)
     return Standardised(result, fill_values, shifts, scales)
+
+
+def standardised_by(fit: pd.DataFrame, values: Floats) -> Floats:
+    """Return values in standard deviations from the mean as a fit has it, missing ones filled.
+
+    Args:
+        fit: the rows of one fit, columns of `frames.FITS`.
+        values: entities by features in transformed units, as `own_inputs` returns them.
+    """
+    features = fit.drop_duplicates("feature_position").sort_values("feature_position")
+    filled = np.where(np.isnan(values), features["fill_value"].to_numpy(), values)
+    standardised: Floats = (filled - features["shift"].to_numpy()) / features["scale"].to_numpy()
+    return standardised
+
+
+def centres_of(fit: pd.DataFrame) -> Floats:
+    """Return one fit's segments, in the order of their ids, by features; standard deviations."""
+    return fit.pivot(index="segment_id", columns="feature_position", values="centre").to_numpy()
 
 
 def _canonical_rule(rule: object) -> str | float:
@@ -536,8 +559,14 @@ def feasible_outcome(values: Floats, k: int) -> str:
     return TOO_FEW_ENTITIES if distinct_count < k else FITTED
 
 
-def _cluster(values: Floats, k: int, random_seed: int) -> _Clusters:
-    """Return k clusters, or a single one if there are not enough distinct rows for k."""
+def form_clusters(values: Floats, k: int, random_seed: int) -> Clusters:
+    """Return k clusters, or a single one if there are not enough distinct rows for k.
+
+    Args:
+        values: entities by features, standardised.
+        k: how many clusters are asked for.
+        random_seed: seed of the k-means starts.
+    """
     outcome = feasible_outcome(values, k)
     if outcome != FITTED:
         return _single_cluster(values, outcome)
@@ -548,16 +577,16 @@ def _cluster(values: Floats, k: int, random_seed: int) -> _Clusters:
         labels = model.fit(values).labels_
     if len(np.unique(labels)) < k:
         return _single_cluster(values, TOO_FEW_ENTITIES)
-    return _Clusters(FITTED, model.cluster_centers_, labels, float(model.inertia_))
+    return Clusters(FITTED, model.cluster_centers_, labels, float(model.inertia_))
 
 
-def _single_cluster(values: Floats, outcome: str) -> _Clusters:
+def _single_cluster(values: Floats, outcome: str) -> Clusters:
     centre = values.mean(axis=0)
     inertia = float(((values - centre) ** 2).sum())
-    return _Clusters(outcome, centre[np.newaxis, :], np.zeros(len(values), dtype=np.int32), inertia)
+    return Clusters(outcome, centre[np.newaxis, :], np.zeros(len(values), dtype=np.int32), inertia)
 
 
-def _canonical_order(clusters: _Clusters) -> list[int]:
+def _canonical_order(clusters: Clusters) -> list[int]:
     """Return the clusters' positions, the largest first, then by centre."""
     centres = np.round(clusters.centres, CENTRE_DECIMALS) + 0.0
     return sorted(

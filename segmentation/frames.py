@@ -220,6 +220,74 @@ SEGMENTATION_NOISE_CHECKS: Mapping[str, str] = {
     "random_seed": "int64",
 }
 
+FIT_DISTRIBUTIONS: Mapping[str, str] = {
+    "fit_id": "str",
+    "segmentation": "str",
+    "feature": "str",
+    "feature_position": "int64",
+    "bin": "int64",
+    "bin_low": "float64",
+    "bin_high": "float64",
+    "training_count": "int64",
+    "training_minimum": "float64",
+    "training_maximum": "float64",
+}
+
+DRIFT_PERIODS: Mapping[str, str] = {
+    "segmentation": "str",
+    "as_of_on": "datetime64[us]",
+    "drift_in": "str",
+    "fit_id": "str",
+    "fitted_as_of_on": "datetime64[us]",
+    "data_hash": "str",
+    "training_entity_count": "int64",
+    "entity_count": "int64",
+    "bin_count": "Int64",
+    "psi": "float64",
+    "psi_by_chance": "float64",
+    "smallest_psi": "float64",
+    "p": "float64",
+    "adjusted_p": "float64",
+    "family": "str",
+    "ks_distance": "float64",
+    "ks_p": "float64",
+    "training_missing_share": "float64",
+    "missing_share": "float64",
+    "beyond_training_share": "float64",
+    "is_alarm": "boolean",
+    "null_reasons": "str",
+}
+
+REFIT_TRIALS: Mapping[str, str] = {
+    "fit_id": "str",
+    "segmentation": "str",
+    "data_hash": "str",
+    "is_training_data": "bool",
+    "entity_count": "int64",
+    "sampled_count": "int64",
+    "moving_count": "int64",
+    "refit_agreement": "float64",
+    "random_seed": "int64",
+}
+
+REFIT_ADVICE: Mapping[str, str] = {
+    "segmentation": "str",
+    "fit_id": "str",
+    "advice": "str",
+    "reason": "str",
+    "alarm_count": "int64",
+    "compared_count": "int64",
+    "largest_psi": "float64",
+    "largest_psi_in": "str",
+    "sampled_count": "int64",
+    "moving_count": "int64",
+    "moving_share": "float64",
+    "moving_share_low": "float64",
+    "moving_share_high": "float64",
+    "smallest_moving_share": "float64",
+    "refit_agreement": "float64",
+}
+
 ENGAGEMENT_FACTORS: Mapping[str, str] = {
     "segmentation": "str",
     "is_all_customers": "bool",

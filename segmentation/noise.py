@@ -24,8 +24,10 @@ from segmentation.fit import (
     FITTED,
     TOO_FEW_ENTITIES,
     Specification,
+    centres_of,
     mean_and_deviation,
     own_inputs,
+    standardised_by,
 )
 from segmentation.frames import (
     OUTCOME_NOISE_CHECKS,
@@ -717,14 +719,13 @@ def _check_fit(
     minimum_agreement: float,
     sample_size: int,
 ) -> dict[str, object] | None:
-    features = fit.drop_duplicates("feature_position").sort_values("feature_position")
-    entity_ids, values = own_inputs(inputs, str(fit["segmentation"].iloc[0]), len(features))
+    feature_count = fit["feature_position"].nunique()
+    entity_ids, values = own_inputs(inputs, str(fit["segmentation"].iloc[0]), feature_count)
     if not entity_ids:
         return None
     is_sampled = random.permutation(len(values))[:sample_size]
-    filled = np.where(np.isnan(values), features["fill_value"].to_numpy(), values)[is_sampled]
-    sample = (filled - features["shift"].to_numpy()) / features["scale"].to_numpy()
-    centres = fit.pivot(index="segment_id", columns="feature_position", values="centre").to_numpy()
+    sample = standardised_by(fit, values[is_sampled])
+    centres = centres_of(fit)
     k = len(centres)
     outcome = str(fit["outcome"].iloc[0])
     if outcome != FITTED or k < 2 or len(sample) < 2 * k:
@@ -779,7 +780,7 @@ def _check_fit(
     }
 
 
-def _nearest(values: Floats, centres: Floats) -> tuple[Integers, Floats]:
+def nearest(values: Floats, centres: Floats) -> tuple[Integers, Floats]:
     """Return each row's nearest centre and its squared distance to it."""
     squares = np.stack([((values - centre) ** 2).sum(axis=1) for centre in centres], axis=1)
     return squares.argmin(axis=1), squares.min(axis=1)
@@ -801,7 +802,7 @@ def _fitted_centres(values: Floats, k: int, random: np.random.Generator) -> Floa
 
 def _tightness(values: Floats, centres: Floats) -> tuple[float, float]:
     """Return silhouette (0 for a single group) and within-group sum of squares per row."""
-    labels, squares = _nearest(values, centres)
+    labels, squares = nearest(values, centres)
     some, some_labels = values[:SILHOUETTE_ROWS], labels[:SILHOUETTE_ROWS]
     is_defined = 1 < len(np.unique(some_labels)) < len(some)
     silhouette = float(silhouette_score(some, some_labels)) if is_defined else 0.0
@@ -811,7 +812,7 @@ def _tightness(values: Floats, centres: Floats) -> tuple[float, float]:
 def _agreement(values: Floats, k: int, random: np.random.Generator) -> float:
     order = random.permutation(len(values))
     first, second = (
-        _nearest(values, _fitted_centres(values[half], k, random))[0]
+        nearest(values, _fitted_centres(values[half], k, random))[0]
         for half in (order[: len(order) // 2], order[len(order) // 2 :])
     )
     return float(adjusted_rand_score(first, second))

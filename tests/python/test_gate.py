@@ -28,6 +28,8 @@ ALSO_HANDED_OUT = {
     "customers.customer_segment_history",
     "health.segment_pairs",
     "health.segmentation_quality",
+    "health.refit_advice",
+    "health.segment_drift",
     "customers.segment_members",
     "customers.marketing_contacts",
     "customers.customer_value",
@@ -327,6 +329,19 @@ select 'behaviour' as segmentation, 'conversion' as outcome, 'K1' as campaign_id
 create table health.build_info as
 select date '2026-03-31' as as_of_on, 'demo' as source_name, 'aaaa' as input_hash,
     'bbbb' as specification_hash;
+create table health.segment_drift as
+select 'behaviour' as segmentation, date '2026-03-31' as as_of_on, drift_in, psi::double as psi,
+    0.02::double as smallest_psi, p::double as p, 2 * p::double as adjusted_p,
+    drift_in = 'monthly_income' as is_alarm, true as is_period_alarm, 0.01::double as missing_share,
+    null::varchar as null_reasons
+from (values ('monthly_income', 0.1, 0.001), ('segment_shares', 0.001, 0.4))
+    as rows (drift_in, psi, p);
+create table health.refit_advice as
+select 'behaviour' as segmentation, 'fit' as fit_id, 'refit' as advice, 'It drifted.' as reason,
+    1 as alarm_count, 2 as compared_count, 0.1::double as largest_psi,
+    'monthly_income' as largest_psi_in, 0.2::double as moving_share,
+    0.1::double as moving_share_low, 0.3::double as moving_share_high,
+    0.1::double as smallest_moving_share, 0.7::double as refit_agreement;
 create table health.data_quality as
 select entity, 'total' as check_type, check_name, row_count,
     row_count / 100::double as row_share
@@ -563,6 +578,21 @@ VIOLATIONS = {
         "marts.segment_rules",
         "every entity looked at meets one rule",
         "segmentation: behaviour, covered_share: 0.95",
+    ),
+    "update health.segment_drift set psi = 0.01 where is_alarm": (
+        "health.segment_drift",
+        "no row alarms with a PSI below the smallest",
+        "drift_in: monthly_income, psi: 0.01, smallest_psi: 0.02",
+    ),
+    "update health.segment_drift set is_period_alarm = false where not is_alarm": (
+        "health.segment_drift",
+        "a period alarms exactly where one of its rows does",
+        "segmentation: behaviour, as_of_on: 2026-03-31",
+    ),
+    "update health.refit_advice set advice = 'keep'": (
+        "health.refit_advice",
+        "advice is what alarms and moving share say, with a reason",
+        "segmentation: behaviour, advice: keep, alarm_count: 1, moving_share: 0.2",
     ),
     "update evidence.segmentation_noise_check set agreement = 0.7": (
         "evidence.segmentation_noise_check",
