@@ -527,7 +527,7 @@ def _old_and_new(
     standardised = standardise(values, features).values
     # Threads cost fits as small as these more than they give.
     with threadpool_limits(1):
-        clusters = form_clusters(standardised, int(specification["k"]), random_seed)
+        clusters = form_clusters(standardised, int(fit["requested_k"].iloc[0]), random_seed)
     return old, nearest(standardised, clusters.centres)[0]
 
 

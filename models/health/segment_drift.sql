@@ -3,6 +3,8 @@ with periods as (
 ),
 
 final as (
+    {{ of_other_dates('segment_drift', ref('drift_periods')) }}
+    union all
     select
         segmentation,
         cast(as_of_on as date) as as_of_on,
