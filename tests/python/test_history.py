@@ -20,6 +20,7 @@ from segmentation.fit import fit_missing
 HISTORY = "models/segments/segment_history.sql"
 EARLIER = "models/segments/earlier_segment_members.sql"
 MIGRATIONS = "models/health/history/int_expected_migrations.sql"
+CHANGES = "models/marts/segments/segment_metric_changes.sql"
 EVENTS = "models/health/history/segment_events.sql"
 DAYS = [datetime.date(2026, month, 1) for month in range(1, 6)]
 PROJECT = Path(__file__).resolve().parents[2]
@@ -406,3 +407,74 @@ def test_a_hundred_refits_of_bootstrap_samples_keep_the_four_ids(demo_build: Bui
         agreed.append((ids[distances.argmin(axis=1)] == members["segment_id"]).mean())
     assert kept >= 99
     assert np.mean(agreed) >= 0.99, np.mean(agreed)
+
+
+# --- changes of figures ---
+
+CELLS = st.dictionaries(
+    st.integers(1, 4), st.tuples(st.floats(0, 1e6), st.integers(1, 10_000)), min_size=1
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(CELLS, CELLS)
+def test_a_figures_change_is_what_segments_and_their_mix_did(
+    earlier: dict[int, tuple[float, int]], now: dict[int, tuple[float, int]]
+) -> None:
+    sums = pd.DataFrame(
+        [
+            ("s", pd.Timestamp(day), segment, "m", "f", None, y, float(x))
+            for day, cells in ((DAYS[0], earlier), (DAYS[1], now))
+            for segment, (y, x) in cells.items()
+        ],
+        columns=[
+            *("segmentation", "as_of_on", "segment_id", "mart", "metric", "cell"),
+            *("metric_numerator", "metric_denominator"),
+        ],
+    )
+    with duckdb.connect() as connection:
+        connection.register("sums", sums)
+        connection.execute(f"""
+            create schema state;
+            create table segment_metric_sums as
+            select * replace (cast(as_of_on as date) as as_of_on, cast(cell as varchar) as cell)
+            from sums;
+            create table as_of as select date '{DAYS[1]}' as as_of_on;
+            create table segments as select 's' as segmentation;
+            create table int_segment_pairs_of_dates as
+            select 's' as segmentation, date '{DAYS[0]}' as earlier_as_of_on,
+                date '{DAYS[1]}' as as_of_on;
+            create table state.segment_metric_changes (segmentation varchar, mart varchar,
+                metric varchar, cell varchar, earlier_as_of_on date, as_of_on date,
+                earlier_figure double, figure_over_all double, change double, within_change double,
+                mix_change double, interaction_change double, earlier_metric_denominator double,
+                metric_denominator double)
+        """)
+        (row,) = connection.sql(render_model(CHANGES)).df().to_dict("records")
+    before, after = (
+        sum(y for y, _ in cells.values()) / sum(x for _, x in cells.values())
+        for cells in (earlier, now)
+    )
+    scale = 1 + abs(before) + abs(after)
+    assert row["earlier_figure"] == pytest.approx(before, rel=1e-12)
+    assert row["figure_over_all"] == pytest.approx(after, rel=1e-12)
+    parts = row["within_change"] + row["mix_change"] + row["interaction_change"]
+    assert abs(parts - row["change"]) <= 1e-9 * scale
+    weights = {
+        segment: tuple(
+            cells.get(segment, (0, 0))[1] / sum(x for _, x in cells.values())
+            for cells in (earlier, now)
+        )
+        for segment in {*earlier, *now}
+    }
+    rates = {
+        segment: tuple(
+            cells[segment][0] / cells[segment][1] if segment in cells else over_all
+            for cells, over_all in ((earlier, before), (now, after))
+        )
+        for segment in weights
+    }
+    within = sum(weights[one][0] * (rates[one][1] - rates[one][0]) for one in weights)
+    assert abs(row["within_change"] - within) <= 1e-9 * scale
+    mix = sum((weights[one][1] - weights[one][0]) * rates[one][0] for one in weights)
+    assert abs(row["mix_change"] - mix) <= 1e-9 * scale
