@@ -7,10 +7,12 @@ published for readers but the last build, which is made anew as of AS_OF, or the
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import date, timedelta
 
-from pipeline import gate, load, publish, sentences
+from pipeline import publish, sentences
 from pipeline.sentences import UserError
 from pipeline.settings import Settings, iso_date
 
@@ -21,19 +23,26 @@ def main() -> int:
     days = list(month_ends(first, last))
     if not days:
         raise UserError(f"There is no month-end from {first} to {last}; nothing to fill.")
-    settings = Settings.from_environment()
-    as_of = settings.as_of
+    as_of = os.environ.get("AS_OF", "")
     for day in days:
         print(f"As of {day} ...", flush=True)
-        os.environ["AS_OF"] = day.isoformat()
-        if failed := load.main() or gate.main():
+        if failed := _run(day.isoformat(), "load", "gate"):
             return failed
         publish.keep_history(Settings.from_environment())
-    os.environ["AS_OF"] = as_of.isoformat() if as_of else ""
-    failed = load.main() or gate.main()
-    if not failed:
-        publish.main()
-    return failed
+    return _run(as_of, "load", "gate", "publish")
+
+
+def _run(as_of: str, *steps: str) -> int:
+    """Run steps of a build, each in its own process: dbt keeps the build file open in one."""
+    for step in steps:
+        done = subprocess.run(
+            [sys.executable, "-m", f"pipeline.{step}"],
+            env={**os.environ, "AS_OF": as_of},
+            check=False,
+        )
+        if done.returncode:
+            return done.returncode
+    return 0
 
 
 def month_ends(first: date, last: date) -> Iterator[date]:

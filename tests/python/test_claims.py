@@ -298,7 +298,7 @@ def test_good_claims_and_none_at_all_stop_nothing(tables: duckdb.DuckDBPyConnect
 def test_shipped_claims_say_how_they_are_read_in_plain_words(file: Path) -> None:
     with file.open(encoding="utf-8", newline="") as lines:
         claims = list(csv.DictReader(lines))
-    assert len(claims) > 20
+    assert len(claims) >= 10
     for claim in claims:
         assert_plain(claim["sentence"])
         assert_plain(claim["read_as"])
@@ -524,7 +524,7 @@ def judged(
         {"segmentation": "handed_in"},
     ]
     fill(connection, "int_segmentation_sources", sources)
-    (verdict,) = built(connection, "claim_verdicts").astype(object).to_dict("records")
+    (verdict,) = built(connection, "int_claim_verdicts").astype(object).to_dict("records")
     return {name: None if pd.isna(value) else value for name, value in verdict.items()}
 
 

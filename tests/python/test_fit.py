@@ -724,7 +724,7 @@ def test_an_unknown_missing_rule_is_refused_in_a_sentence(rule):
 
 def test_a_persona_with_an_unknown_feature_stops_the_fit_in_a_sentence():
     personas = as_personas({"Power": {"income": 1, "loyalty": 1}})
-    with pytest.raises(ValueError, match=r"'Power' .* 'loyalty', .* income, balance, sessions\."):
+    with pytest.raises(ValueError, match=r"'Power' .* 'loyalty'; .* income, balance, sessions\."):
         fit(specification(), as_inputs(grouped_values()), personas)
 
 

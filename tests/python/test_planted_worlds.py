@@ -28,7 +28,8 @@ SHORT = range(1, 4)
 ALL = range(1, 21)
 VARS = project_vars()
 NOMINAL = 1 - VARS["confidence_level"]
-METRICS = pd.DataFrame(VARS["metrics"])
+# Of customers: card accounts have a model of sums of their own.
+METRICS = pd.DataFrame([metric for metric in VARS["metrics"] if "sums_in" not in metric])
 KEYS = ["mart", "metric", "cell", "segment", "compared_with"]
 TRUE_CUSTOMERS, TRUE_SEED = 200_000, 0
 
@@ -91,7 +92,7 @@ select claims.segmentation, claims.mart, claims.metric, coalesce(verdicts.cell, 
        claims.segment, coalesce(claims.compared_with, '') as compared_with, claims.claim_type,
        verdicts.verdict, compared.difference, compared.p, compared.family
 from stg_claims as claims
-join claim_verdicts as verdicts using (claim_id)
+join int_claim_verdicts as verdicts using (claim_id)
 left join compared
     on claims.segmentation = compared.segmentation and claims.mart = compared.mart
     and claims.metric = compared.metric and claims.segment = compared.segment
@@ -129,7 +130,7 @@ def never_read() -> set[str]:
     }
     python = {path.stem for path in (ROOT / "python_models").glob("*.py")}
     others = {"stg_segment_labels", "stg_campaigns", "segment_profiles"}
-    others |= {"int_channel_purchase_strata", "int_product_pair_cells"}
+    others |= {"int_channel_purchase_strata", "int_product_pair_cells", "int_card_segment_sums"}
     return (marts - {"segment_differences", "claim_verdicts"}) | python | others
 
 
@@ -164,7 +165,7 @@ def judged(
             )
         )
     )
-    build(connection, models_for("claim_verdicts", tables_of(connection), root), root)
+    build(connection, models_for("int_claim_verdicts", tables_of(connection), root), root)
     return connection.sql(JUDGED).df()
 
 
