@@ -400,7 +400,14 @@ def truth() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def mart(demo_build: Build) -> Callable[[str], pd.DataFrame]:
-    return lambda name: table(demo_build.path, f"marts.{name}")
+    """The rows of a mart that are of customers' segments; cards have tests of their own."""
+
+    def read(name: str) -> pd.DataFrame:
+        rows = table(demo_build.path, f"marts.{name}")
+        own = rows[rows["segmentation"] == "behaviour"] if "segmentation" in rows else rows
+        return own.reset_index(drop=True)
+
+    return read
 
 
 NAMES = ("segmentation", "segment_name")
