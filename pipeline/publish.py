@@ -302,7 +302,7 @@ def _refuse_replacing(info: BuildInfo, settings: Settings) -> None:
     if not warehouse.exists():
         return
     shown = settings.shown(warehouse)
-    there = _published_info(settings)
+    there = published_info(settings)
     if there.source_name not in (info.source_name, DEMO_KEY) and "source" not in settings.forced:
         raise UserError(
             f"Nothing was published: {shown} holds {there.source_name}, and this build is of "
@@ -320,7 +320,7 @@ def _refuse_replacing(info: BuildInfo, settings: Settings) -> None:
         )
 
 
-def _published_info(settings: Settings) -> BuildInfo:
+def published_info(settings: Settings) -> BuildInfo:
     """Which build is published.
 
     A reader who opened the published file for writing locks it; then the Parquet copy tells.
