@@ -18,6 +18,7 @@ import pytest
 from conftest import OWN_VARIABLES, PROJECT, copy_project
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from raw_folders import write_csv
 
 from benchmarks import generate
 from pipeline import raw_files, watch
@@ -362,7 +363,8 @@ def make(files, are_unchanged):
                 f"'raw' as source_name, '{watch.input_hash(found)}' as input_hash"
             )
             file.execute(
-                "create table health.ingested_files (entity text, file_name text, content_hash text)"
+                "create table health.ingested_files "
+                "(entity text, file_name text, content_hash text)"
             )
             file.executemany(
                 "insert into health.ingested_files values (?, ?, ?)",
@@ -509,3 +511,67 @@ def test_killed_at_any_moment_it_loses_and_doubles_nothing(start: Start, tmp_pat
         if moment == "published\n":
             assert "building" not in again.said()
     assert published_names(project) == {"a.csv", "part0.csv", "part1.csv", "part2.csv"}
+
+
+# --- a real bank ---
+
+AMOUNT = 54_321.09
+
+
+@pytest.mark.full
+def test_a_part_that_lands_is_in_the_published_marts(tmp_path: Path) -> None:
+    project, raw = tmp_path / "project", tmp_path / "raw"
+    copy_project(project)
+    generate.main(["--customers", "600", "--out", str(raw)])
+    (raw / "transactions").mkdir()
+    (raw / "transactions.csv").rename(raw / "transactions" / "a.csv")
+    process = Process([sys.executable, "-m", "pipeline.watch"], project, RAW_DATA=str(raw))
+    try:
+        process.wait_for("published, as of", seconds=900)
+        before, customer_id, day = payments(project)
+        row = {
+            "transaction_id": "LANDED1",
+            "customer_id": customer_id,
+            "transacted_at": f"{day} 10:00:00",
+            "transaction_type": "payment",
+            "amount": str(AMOUNT),
+            "category": "utilities",
+            "is_constructed": "",
+        }
+        write_csv(raw / "transactions" / "b.csv", [row])
+        process.wait_for("published, as of", 2, seconds=900)
+        after, *_ = payments(project)
+        assert after - before == pytest.approx(AMOUNT, abs=0.005)
+        files = watch.hashed(watch.stamps_of(raw, watch.entities(project)), {})
+        with duckdb.connect(
+            str(project / "published" / "warehouse.duckdb"), read_only=True
+        ) as file:
+            told = file.sql("select input_hash from health.build_info").fetchall()
+        assert told == [(watch.input_hash(files),)]
+
+        (raw / "transactions" / "c.csv").write_text("no,columns,of,ours\n1,2,3,4\n")
+        process.wait_for("was set aside", seconds=900)
+        assert payments(project)[0] == after
+        assert process.end(signal.SIGINT) == 0
+        assert (
+            process.said().strip().splitlines()[-1].endswith("stopped; what is published is whole")
+        )
+    finally:
+        process.process.kill()
+        process.process.wait()
+
+
+def payments(project: Path) -> tuple[float, str, str]:
+    """What is published of payments in all segments, a customer, and the as-of date."""
+    published = project / "published"
+    with duckdb.connect(str(published / "warehouse.duckdb"), read_only=True) as file:
+        rows = file.sql("""
+            select sum(total_amount)::double, max(as_of_on)::varchar
+            from marts.segment_transactions, health.build_info
+            where segmentation = 'behaviour' and transaction_type = 'payment'
+        """).fetchall()
+    with duckdb.connect(str(published / "customers.duckdb"), read_only=True) as file:
+        ids = file.sql("""
+            select min(entity_id) from segment_members where segmentation = 'behaviour'
+        """).fetchall()
+    return rows[0][0], ids[0][0], rows[0][1]
