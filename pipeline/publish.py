@@ -455,7 +455,11 @@ def _write_duckdb(build: duckdb.DuckDBPyConnection, path: Path, relations: list[
                 f"create table new_file.{relation.published_address} as "
                 f"select * from {BUILD_CATALOG}.{relation.address} order by all"
             )
+        # Each of a thousand comments would be written to the disk by itself.
+        build.execute("begin")
+        for relation in relations:
             _copy_comments(build, relation)
+        build.execute("commit")
         build.execute("checkpoint new_file")
     finally:
         build.execute("detach new_file")

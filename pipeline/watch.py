@@ -344,7 +344,7 @@ class Maker:
         started = time.monotonic()
         with _told_in_lines():
             with raw_files.only(files):
-                failures, passed = load.build(self._settings, self._manifest)
+                failures, passed = load.build(self._settings, self._manifest, "info")
             if not are_unchanged():
                 raise FolderMoved
             if not passed:
