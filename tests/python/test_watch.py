@@ -522,7 +522,7 @@ AMOUNT = 54_321.09
 def test_a_part_that_lands_is_in_the_published_marts(tmp_path: Path) -> None:
     project, raw = tmp_path / "project", tmp_path / "raw"
     copy_project(project)
-    generate.main(["--customers", "600", "--out", str(raw)])
+    generate.main(["--customers", "600", "--clean", "--out", str(raw)])
     (raw / "transactions").mkdir()
     (raw / "transactions.csv").rename(raw / "transactions" / "a.csv")
     process = Process([sys.executable, "-m", "pipeline.watch"], project, RAW_DATA=str(raw))
