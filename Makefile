@@ -13,7 +13,7 @@ export PYTHONDONTWRITEBYTECODE :=
 export DO_NOT_TRACK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help build load gate publish audience score test test-full lint docs study-pages refit rollback backfill import demo-data bench clean
+.PHONY: help build load gate publish audience score test test-full lint docs study-pages refit rollback backfill watch import demo-data bench clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -48,6 +48,9 @@ rollback: .venv/installed ## publish again under an earlier fit: make rollback F
 
 backfill: .venv/installed ## fill history month by month: make backfill FROM=2026-01-31 TO=2026-05-31
 	@FROM="$(FROM)" TO="$(TO)" $(RUN) pipeline.backfill
+
+watch: .venv/installed ## follow the folder RAW_DATA and publish what lands in it, until Ctrl-C
+	@$(RUN) pipeline.watch
 
 import: .venv/installed ## turn a foreign file into raw files: make import SOURCE=... INPUT=... OUT=...
 	@$(RUN) pipeline.import_source "$(SOURCE)" "$(INPUT)" "$(OUT)"

@@ -284,10 +284,13 @@ def _address(build_file: Path) -> str:
 
 @contextlib.contextmanager
 def _every_connection_knows(macros: str) -> Iterator[None]:
-    """Temporary macros belong to a connection, so each new one gets them."""
+    """Temporary macros belong to a connection, so each new one gets them; none stays open."""
     from sqlalchemy import Engine, event
 
+    opened: list[Any] = []
+
     def prepare(connection: Any, _record: object) -> None:
+        opened.append(connection)
         connection.execute(macros)
 
     event.listen(Engine, "connect", prepare)
@@ -295,6 +298,9 @@ def _every_connection_knows(macros: str) -> Iterator[None]:
         yield
     finally:
         event.remove(Engine, "connect", prepare)
+        # Great Expectations keeps some, and with them the file, as long as the process lives.
+        for connection in opened:
+            connection.close()
 
 
 def _failures(gx: Any, context: Any, datasource: Any, suites: Sequence[Suite]) -> list[Failure]:

@@ -302,7 +302,7 @@ def _refuse_replacing(info: BuildInfo, settings: Settings) -> None:
     if not warehouse.exists():
         return
     shown = settings.shown(warehouse)
-    there = _published_info(settings)
+    there = published_info(settings)
     if there.source_name not in (info.source_name, DEMO_KEY) and "source" not in settings.forced:
         raise UserError(
             f"Nothing was published: {shown} holds {there.source_name}, and this build is of "
@@ -320,7 +320,7 @@ def _refuse_replacing(info: BuildInfo, settings: Settings) -> None:
         )
 
 
-def _published_info(settings: Settings) -> BuildInfo:
+def published_info(settings: Settings) -> BuildInfo:
     """Which build is published.
 
     A reader who opened the published file for writing locks it; then the Parquet copy tells.
@@ -455,7 +455,11 @@ def _write_duckdb(build: duckdb.DuckDBPyConnection, path: Path, relations: list[
                 f"create table new_file.{relation.published_address} as "
                 f"select * from {BUILD_CATALOG}.{relation.address} order by all"
             )
+        # Each of a thousand comments would be written to the disk by itself.
+        build.execute("begin")
+        for relation in relations:
             _copy_comments(build, relation)
+        build.execute("commit")
         build.execute("checkpoint new_file")
     finally:
         build.execute("detach new_file")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import glob
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -13,6 +15,31 @@ from pipeline.sentences import one_line
 SUFFIXES = (".csv", ".parquet")
 # DuckDB numbers the rows of a Parquet file in a column of this name.
 _ROW_NUMBER = "file_row_number"
+
+
+_frozen: frozenset[Path] | None = None
+
+
+@contextmanager
+def only(paths: Iterable[Path]) -> Iterator[None]:
+    """Within this block a folder holds, of its parts and files of entities, these alone.
+
+    What lands while a build runs is then seen by all its nodes or by none.
+    """
+    global _frozen
+    _frozen = frozenset(paths)
+    try:
+        yield
+    finally:
+        _frozen = None
+
+
+def candidates(folder: Path, name: str) -> list[Path]:
+    """What a build would read of one entity, or stumble over, by name."""
+    singles = [folder / (name + suffix) for suffix in SUFFIXES]
+    parts_folder = folder / name
+    parts = sorted(parts_folder.iterdir()) if parts_folder.is_dir() else []
+    return [path for path in singles if path.is_file()] + [path for path in parts if _is_part(path)]
 
 
 def find_files(folder: Path, name: str) -> list[Path]:
@@ -28,16 +55,14 @@ def find_files(folder: Path, name: str) -> list[Path]:
                 f"RAW_DATA holds {path.name} as a folder; call a folder of parts {name}, or put "
                 "one file in its place."
             )
-    found = [path for path in single if path.exists()]
+    there = candidates(folder, name)
+    found = [path for path in there if _frozen is None or path in _frozen]
     parts_folder = folder / name
-    if parts_folder.is_dir():
-        parts = sorted(path for path in parts_folder.iterdir() if _is_part(path))
-        if not parts:
-            raise UnreadableFile(
-                f"RAW_DATA holds the folder {name} without any .csv or .parquet part; put the "
-                "parts there, or remove the folder."
-            )
-        found += parts
+    if parts_folder.is_dir() and not any(path.parent == parts_folder for path in there):
+        raise UnreadableFile(
+            f"RAW_DATA holds the folder {name} without any .csv or .parquet part; put the "
+            "parts there, or remove the folder."
+        )
     if len({path.parent for path in found}) > 1 or len({path.suffix for path in found}) > 1:
         shown = ", ".join(str(path.relative_to(folder)) for path in found)
         raise UnreadableFile(
@@ -48,8 +73,10 @@ def find_files(folder: Path, name: str) -> list[Path]:
 
 
 def files_of(folder: Path) -> list[Path]:
-    """Every file of the folder and of the folders in it, by name."""
-    return sorted(path for path in [*folder.glob("*"), *folder.glob("*/*")] if path.is_file())
+    """Every file of the folder and of the folders in it that is not hidden, by name."""
+    visible = "[!.]*"
+    found = [*folder.glob(visible), *folder.glob(f"{visible}/{visible}")]
+    return sorted(path for path in found if path.is_file())
 
 
 def parquet_columns(path: Path) -> list[str]:

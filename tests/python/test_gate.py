@@ -488,6 +488,12 @@ def test_a_good_build_passes_and_only_the_verdict_is_written(
         assert held == expected
 
 
+def test_the_gate_lets_go_of_the_build_file(build: Callable[..., Settings]) -> None:
+    settings = build()
+    judge(settings)
+    duckdb.connect(str(settings.build_file)).close()
+
+
 def test_a_process_of_its_own_opens_no_socket_and_writes_nothing_at_home(
     build: Callable[..., Settings], root: Path, tmp_path: Path
 ) -> None:
