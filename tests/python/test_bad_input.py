@@ -1079,7 +1079,11 @@ BAD_SPECIFICATIONS: dict[str, tuple[list[Any], tuple[str, ...]]] = {
     "none at all": ([], ("segmentations", "a list of at least one")),
 }
 # An editor compares neither a list with another nor a number with itself.
-UNKNOWN_TO_THE_SCHEMA = ("a protected input, and another allowed", "values that are not finite")
+UNKNOWN_TO_THE_SCHEMA = (
+    "a protected input, and another allowed",
+    "values that are not finite",
+    "a range downwards",
+)
 
 
 def assert_specification_sentence(sentence: str, *says: str) -> None:

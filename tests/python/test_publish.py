@@ -83,14 +83,14 @@ select 'behaviour' as segmentation, 'customer' as grain, 'customer_id' as grain_
 create table evidence.segmentation_noise_check as
 select 'fit' as fit_id, false as no_structure_found, 'Clear in {version}.' as reason;
 create table evidence.claim_verdicts as
-select 'one' as claim_id, 'ctr' as metric, 'numbers' as mart,
+select 'one' as claim_id, 'behaviour' as segmentation, 'ctr' as metric, 'numbers' as mart,
     'Version {version} holds.' as sentence, 'supported' as verdict,
     'Holds' as verdict_label, 'yes' as use_it, 'It is so.' as reason, 'Literally.' as read_as,
     'share' as unit, 0.2::double as figure_found, 0.2::double as estimate,
     0.1::double as estimate_low, 0.3::double as estimate_high, 250::bigint as customer_count,
     null::boolean as figure_reproduces;
 create table evidence.recommendations as
-select 'do' as strategy_id, 'Do {version}.' as strategy, 'backed' as status, 'It holds.' as reason,
+select 'do' as strategy_id, 'behaviour' as segmentation, 'Do {version}.' as strategy, 'backed' as status, 'It holds.' as reason,
     'one' as rests_on, 'ctr' as kpi_metric, null::varchar as kpi_cell, 'numbers' as kpi_mart,
     null::varchar as segment_name, null::double as baseline, null::bigint as customers_per_arm;
 
