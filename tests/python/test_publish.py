@@ -90,7 +90,8 @@ select 'one' as claim_id, 'behaviour' as segmentation, 'ctr' as metric, 'numbers
     0.1::double as estimate_low, 0.3::double as estimate_high, 250::bigint as customer_count,
     null::boolean as figure_reproduces;
 create table evidence.recommendations as
-select 'do' as strategy_id, 'behaviour' as segmentation, 'Do {version}.' as strategy, 'backed' as status, 'It holds.' as reason,
+select 'do' as strategy_id, 'behaviour' as segmentation, 'Do {version}.' as strategy,
+    'backed' as status, 'It holds.' as reason,
     'one' as rests_on, 'ctr' as kpi_metric, null::varchar as kpi_cell, 'numbers' as kpi_mart,
     null::varchar as segment_name, null::double as baseline, null::bigint as customers_per_arm;
 

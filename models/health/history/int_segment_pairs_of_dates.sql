@@ -1,17 +1,24 @@
 {{ config(schema='intermediate', contract={'enforced': false}) }}
 
 -- Every segment at the publish before, now, or at both.
-with dates as (
+with fits as (
+    select distinct
+        segmentation,
+        fit_id
+    from {{ ref('segments') }}
+),
+
+dates as (
     select
-        segments.segmentation,
+        fits.segmentation,
         as_of.as_of_on,
-        segments.fit_id,
+        fits.fit_id,
         max(versions.as_of_on) as earlier_as_of_on
-    from (select distinct segmentation, fit_id from {{ ref('segments') }}) as segments
+    from fits
     cross join {{ ref('as_of') }} as as_of
     inner join {{ source('state', 'segment_versions') }} as versions
-        on segments.segmentation = versions.segmentation and versions.as_of_on < as_of.as_of_on
-    group by segments.segmentation, as_of.as_of_on, segments.fit_id
+        on fits.segmentation = versions.segmentation and versions.as_of_on < as_of.as_of_on
+    group by fits.segmentation, as_of.as_of_on, fits.fit_id
 ),
 
 earlier as (
