@@ -958,10 +958,11 @@ def test_every_customer_is_in_a_segment(
     variant.change(folder)
     assert warehouse.build(folder, environment=variant.environment) == []
     sizes = warehouse.ask(
-        folder, "select entity_count from marts.segments order by entity_count desc"
+        folder,
+        "select entity_count from marts.segments where grain = 'customer' order by 1 desc",
     )
     accepted = warehouse.ask(folder, "select count(*) from staging.stg_customers")[0][0]
-    members = warehouse.ask(folder, "select count(*) from customers.segment_members")[0][0]
+    members = warehouse.ask(folder, "select count(*) from customers.customer_segments")[0][0]
     assert members == accepted == sum(size for (size,) in sizes)
     if variant.sizes is not None:
         assert [size for (size,) in sizes] == variant.sizes

@@ -95,7 +95,15 @@ def fitted(values, spec=None):
     spec = spec or specification(FEATURES[: np.shape(values)[1]])
     inputs = as_inputs(values)
     fits = fit_missing(
-        [spec], inputs, NO_PERSONAS, pd.DataFrame(), refit=[], as_of_on=JANUARY, random_seed=1
+        [spec],
+        inputs,
+        NO_PERSONAS,
+        pd.DataFrame(),
+        pd.DataFrame(),
+        refit=[],
+        as_of_on=JANUARY,
+        random_seed=1,
+        minimum_overlap=0.5,
     )
     return fits, fit_distributions(fits, inputs, pd.DataFrame())
 

@@ -1096,6 +1096,7 @@ def test_ten_random_seeds_give_one_segmentation_which_is_the_planted_one(
     demo_build: Build, truth: dict[str, Any]
 ) -> None:
     inputs = table(demo_build.path, "segments.segmentation_inputs")
+    inputs = inputs[inputs["segmentation"] == "behaviour"].reset_index(drop=True)
     columns = [name for name in inputs if name.startswith("value_")]
     inputs[columns] = inputs[columns].astype("float64")
     personas = pd.read_csv(SEEDS / "personas.csv")
