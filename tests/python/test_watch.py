@@ -395,6 +395,8 @@ class Process:
                 env=kept | {"PWD": str(root), "PYTHONPATH": str(PROJECT)} | environment,
                 stdout=out,
                 stderr=out,
+                # Where the tests run in the background, a shell has Ctrl-C ignored.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
 
     def wait_for(self, text: str, count: int = 1, seconds: float = 30.0) -> None:
