@@ -315,9 +315,9 @@ def test_the_demo_remembers_its_months_a_refit_and_the_way_back(
     assert history["segment_name"].notna().all()
     migrations = machine.ask("from marts.segment_migrations where segmentation = 'behaviour'")
     last = migrations[migrations["as_of_on"] == "2026-06-30"]
-    moved = (memberships["2026-06-30"] != memberships["2026-05-31"])[
-        memberships["2026-06-30"].index.intersection(memberships["2026-05-31"].index)
-    ]
+    before, now = memberships["2026-05-31"], memberships["2026-06-30"]
+    both = now.index.intersection(before.index)
+    moved = now.loc[both] != before.loc[both]
     off_diagonal = last[last["from_segment_id"] != last["to_segment_id"]]
     assert off_diagonal["entity_count"].sum() == moved.sum() > 0
     first_fit = machine.ask("select distinct fit_id from segments.current_fits").sort_values(
