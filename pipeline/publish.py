@@ -417,8 +417,8 @@ def _write_page(work: Path, settings: Settings) -> None:
 def _write_fits(build: duckdb.DuckDBPyConnection, work: Path) -> None:
     folder = work / fits.FITS_FOLDER
     for path in fits.write_fits(build, folder):
-        _sync(path)
-    _sync(folder)
+        state.sync(path)
+    state.sync(folder)
 
 
 def _relations(build: duckdb.DuckDBPyConnection, schema: str) -> list[Relation]:
@@ -476,7 +476,7 @@ def _write_duckdb(build: duckdb.DuckDBPyConnection, path: Path, relations: list[
         }
     if found != expected:
         raise RuntimeError(f"{path.name} differs from the build: {found} against {expected}")
-    _sync(path)
+    state.sync(path)
 
 
 def _copy_comments(build: duckdb.DuckDBPyConnection, relation: Relation) -> None:
@@ -515,10 +515,10 @@ def _write_parquet(warehouse: Path, folder: Path, relations: list[Relation]) -> 
                 f"copy (from {relation.address}) to {_text(path)} "
                 "(format parquet, compression zstd)"
             )
-            _sync(path)
+            state.sync(path)
     for schema in sorted(folder.iterdir()):
-        _sync(schema)
-    _sync(folder)
+        state.sync(schema)
+    state.sync(folder)
 
 
 # --- and put it in place, each in one step ---
@@ -540,12 +540,12 @@ def _put_in_place(work: Path, published: Path, info: BuildInfo, kept: int) -> No
         os.replace(work / file_name, published / file_name)
     os.replace(work / verdict_page.PAGE_NAME, published / verdict_page.PAGE_NAME)
     _replace_fits(work / fits.FITS_FOLDER, published / fits.FITS_FOLDER)
-    _sync(published)
+    state.sync(published)
     os.rename(work / "parquet", parquet / name)
     link = parquet / f"{WORK_PREFIX}latest-{os.getpid()}"
     os.symlink(name, link)
     os.replace(link, latest)
-    _sync(parquet)
+    state.sync(parquet)
     _prune(parquet, name, was_latest, kept)
 
 
@@ -558,7 +558,7 @@ def _replace_fits(new: Path, folder: Path) -> None:
     for path in folder.glob("*.json"):
         if path.name not in names:
             path.unlink()
-    _sync(folder)
+    state.sync(folder)
 
 
 def _free_name(parquet: Path, key: str) -> str:
@@ -607,15 +607,6 @@ def _write_published_columns(columns: list[tuple[str, str]], path: Path) -> None
         stream.flush()
         os.fsync(stream.fileno())
     os.replace(temporary, path)
-
-
-def _sync(path: Path) -> None:
-    """Wait until the file, or a folder's list of names, is on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _identifier(name: str) -> str:

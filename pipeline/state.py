@@ -126,13 +126,13 @@ def written(
                 )
                 path.chmod(0o600)
                 files[name] = {"path": f"{key}/{path.name}", "hash": csv_files.file_hash(str(path))}
-                _sync(path)
+                sync(path)
             content = {"state_version": VERSION, **about, "files": files}
             manifest.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-            _sync(manifest)
+            sync(manifest)
             shutil.rmtree(folder / key, ignore_errors=True)
             os.rename(work, folder / key)
-            _sync(folder)
+            sync(folder)
             yield Export(folder, key, manifest)
         finally:
             shutil.rmtree(work, ignore_errors=True)
@@ -158,7 +158,8 @@ def _tables(build: duckdb.DuckDBPyConnection, catalog: str) -> list[tuple[str, s
     ).fetchall()
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Wait until the file, or a folder's list of names, is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
