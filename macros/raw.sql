@@ -89,8 +89,12 @@
 {% macro raw_source(name) %}
     {#- What is there for one raw file: {kind: seed|csv|parquet|missing, label, parts: [{paths, header, label}],
         expected, types: {column: as written}, received, missing, ignored, lacking: {column: the part without it}}.
-        A column that one part lacks is missing. Stops the build where a required file or column is missing. -#}
+        A column that one part lacks is missing. Stops the build where a required file or column is missing.
+        Models ask for the same thing dozens of times a run and are told what was found first. -#}
     {% set folder = raw_folder() %}
+    {% set found = graph.setdefault('raw_sources', {}) %}
+    {% set of = [invocation_id, folder] %}
+    {% if found.get(name, {}).of == of %}{{ return(found[name].source) }}{% endif %}
     {% set expected = contract_columns(name) %}
     {% if folder %}
         {% set source = adapter.dispatch('raw_files', 'segmart')(name, folder) %}
@@ -118,6 +122,10 @@
     }) %}
     {% if source.kind == 'missing' %}{% do stop_at_missing_file(source) %}{% endif %}
     {% do stop_at_missing_columns(source) %}
+    {#- Before the models, seeds may still have the columns of the last run. -#}
+    {% if model is defined and model.resource_type == 'model' %}
+        {% do found.update({name: {'of': of, 'source': source}}) %}
+    {% endif %}
     {{ return(source) }}
 {% endmacro %}
 

@@ -8,6 +8,8 @@ cannot be read.
 from __future__ import annotations
 
 import atexit
+import functools
+import hashlib
 import json
 import re
 import sys
@@ -19,6 +21,7 @@ from dbt.adapters.duckdb.plugins import BasePlugin
 from dbt_common.exceptions import DbtRuntimeError
 
 from pipeline import csv_files, raw_files, sentences, state
+from pipeline.file_hashes import FileHashes
 
 
 class Plugin(BasePlugin):
@@ -29,6 +32,7 @@ class Plugin(BasePlugin):
         assert self.creds is not None
         self._folder = Path(self.creds.path).parent
         self._folder.mkdir(parents=True, exist_ok=True)
+        self._hashes = FileHashes(self._folder / "file_hashes.json")
         self._refuse_locked_file()
         # Only at exit does a line come after dbt's own last one.
         if Path(sys.argv[0]).name == "dbt" and "build" in sys.argv:
@@ -89,8 +93,17 @@ class Plugin(BasePlugin):
         conn.create_function("segmart_files_of", files_of)
         conn.create_function("segmart_open_csv", open_csv)
         conn.create_function("segmart_open_parquet", open_parquet)
-        conn.create_function("segmart_file_hash", csv_files.file_hash)
+        conn.create_function("segmart_file_hash", self._hashes.of)
+        conn.create_function("segmart_library_hash", library_hash)
         conn.create_function("segmart_state_files", state_files)
+
+
+@functools.cache
+def library_hash() -> str:
+    """The md5 of everything that Python models compute with: the library's code and the locked versions."""
+    root = Path(__file__).parents[1]
+    files = [*sorted((root / "segmentation").rglob("*.py")), root / "requirements.lock"]
+    return hashlib.md5(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 
 def _answer(look: Callable[[], dict[str, object]]) -> str:

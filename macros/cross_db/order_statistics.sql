@@ -1,12 +1,16 @@
 {#- Order statistics where engines differ. -#}
 
-{% macro order_statistic(expression, rank) -%}
-    {#- The value of a rank, 1 for the least, as an aggregate; nulls are left out. -#}
-    {{- adapter.dispatch('order_statistic', 'segmart')(expression, rank) -}}
+{% macro in_order(expression) -%}
+    {#- The values as an ascending list, as an aggregate; nulls are left out. -#}
+    {{- adapter.dispatch('in_order', 'segmart')(expression) -}}
 {%- endmacro %}
-{% macro default__order_statistic(expression, rank) -%}
-    element_at(sort_array(collect_list({{ expression }})), cast({{ rank }} as int))
+{% macro default__in_order(expression) %}sort_array(collect_list({{ expression }})){% endmacro %}
+{% macro duckdb__in_order(expression) %}list_sort(list({{ expression }}) filter (where {{ expression }} is not null)){% endmacro %}
+
+
+{% macro value_at(values, rank) -%}
+    {#- Of an ascending list, the value of a rank, 1 for the least; null beyond its ends. -#}
+    {{- adapter.dispatch('value_at', 'segmart')(values, rank) -}}
 {%- endmacro %}
-{% macro duckdb__order_statistic(expression, rank) -%}
-    list_extract(list_sort(list({{ expression }}) filter (where {{ expression }} is not null)), cast({{ rank }} as bigint))
-{%- endmacro %}
+{% macro default__value_at(values, rank) %}try_element_at({{ values }}, cast({{ rank }} as int)){% endmacro %}
+{% macro duckdb__value_at(values, rank) %}list_extract({{ values }}, cast({{ rank }} as bigint)){% endmacro %}

@@ -15,7 +15,14 @@
     {{- adapter.dispatch('trimmed', 'segmart')(expression) -}}
 {%- endmacro %}
 {% macro default__trimmed(expression) %}trim(both concat(' ', chr(9), chr(10), chr(13)) from {{ expression }}){% endmacro %}
-{% macro duckdb__trimmed(expression) %}trim({{ expression }}, concat(' ', chr(9), chr(10), chr(13))){% endmacro %}
+{% macro duckdb__trimmed(expression) -%}
+    {#- Looking at the ends costs a fifth of trimming, and next to no text needs any. -#}
+    case
+        when {{ expression }} < '!' {% for code in (9, 10, 13, 32) %}or suffix({{ expression }}, chr({{ code }})) {% endfor -%}
+            then trim({{ expression }}, concat(' ', chr(9), chr(10), chr(13)))
+        else {{ expression }}
+    end
+{%- endmacro %}
 
 
 {% macro matches(expression, pattern) -%}

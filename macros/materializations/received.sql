@@ -5,6 +5,10 @@
     {%- set existing = adapter.get_relation(this.database, this.schema, this.identifier) -%}
     {%- set source = raw_source(model.name | replace('received_', '')) -%}
     {%- set kind = 'table' if source.kind == 'csv' and not flags.EMPTY else 'view' -%}
+    {%- set contents = [] -%}
+    {% for path in source.parts | sum(attribute='paths', start=[]) %}{% do contents.append(file_hash(path)) %}{% endfor %}
+    {%- set recipe = recipe_of(sql, contents) -%}
+    {% if is_unchanged(recipe) %}{{ return(left_as_it_is(this.incorporate(type=kind))) }}{% endif %}
 
     {{ run_hooks(pre_hooks) }}
     {% if existing is not none and existing.type != kind %}
@@ -25,6 +29,7 @@
     {% set target_relation = this.incorporate(type=kind) %}
     {% do persist_docs(target_relation, model) %}
     {{ adapter.commit() }}
+    {% do remember(recipe) %}
     {{ return({'relations': [target_relation]}) }}
 {% endmaterialization %}
 

@@ -1,30 +1,20 @@
 {#- What both transaction marts sum over customers, and the figures made from these sums. -#}
 
 {% macro with_ranks(relation, partition) %}
-    {#- Customers' counts, totals and means as ranks among the active customers of their cell. The others, most of all rows,
-        are spared the sorting. -#}
+    {#- Active customers' counts, totals and means as ranks in their cell. -#}
     select
         *,
         {{ average_rank('transaction_count', partition) }} as count_rank,
         {{ average_rank('total_amount', partition) }} as total_rank,
         {{ average_rank(ratio('total_amount', 'transaction_count'), partition) }} as mean_rank
     from {{ relation }}
-    where transaction_count > 0
-    union all
-    select
-        *,
-        null as count_rank,
-        null as total_rank,
-        null as mean_rank
-    from {{ relation }}
-    where transaction_count = 0
 {%- endmacro %}
 
 
-{% macro customer_amount_sums() -%}
-    {#- Over one row per customer, those without a transaction included with zeros. -#}
-    count(*) as customer_count,
-        count(case when transaction_count > 0 then 1 end) as active_customer_count,
+{% macro active_amount_sums() -%}
+    {#- Over one row per customer with a transaction in the cell. The others, most of all, would add nothing to a sum and
+        zeros to the order: customer_amount_sums counts them. -#}
+    count(*) as active_customer_count,
         cast(sum(transaction_count) as bigint) as transaction_count,
         cast(sum(total_amount) as decimal(38, 2)) as total_amount,
         sum({{ product_of('transaction_count', 'transaction_count') }}) as counts_squared,
@@ -35,18 +25,38 @@
         sum({{ product_of(product_of('total_amount', 'total_amount'), 'transaction_count') }}) as amounts_squared_times_counts,
         sum({{ product_of(product_of('total_amount', 'transaction_count'), 'transaction_count') }}) as amounts_times_counts_squared,
         sum(sqrt(cast(total_amount as double))) as amount_roots,
-        {% for name, amount in {
-            'customer': 'total_amount',
-            'active_customer': 'case when transaction_count > 0 then total_amount end',
-        }.items() -%}
-        {{ quantile(amount, 0.5) }} as amount_per_{{ name }}_median,
-        {{ median_end(amount, '-') }} as amount_per_{{ name }}_median_low,
-        {{ median_end(amount, '+') }} as amount_per_{{ name }}_median_high,
-        {{ quantile(amount, 0.25) }} as amount_per_{{ name }}_p25,
-        {{ quantile(amount, 0.75) }} as amount_per_{{ name }}_p75,
-        {% endfor -%}
+        {{ in_order('cast(total_amount as double)') }} as amounts,
         {{ correlation('count_rank', 'total_rank') }} as count_total_rank_correlation,
         {{ correlation('count_rank', 'mean_rank') }} as count_mean_rank_correlation
+{%- endmacro %}
+
+
+{% macro customer_amount_sums(customers, active) -%}
+    {#- From the sums over active customers, none where nobody was, and beside them customer_count. -#}
+    {{ customers }}.customer_count,
+        {% for column in ['active_customer_count', 'transaction_count', 'total_amount'] -%}
+        coalesce({{ active }}.{{ column }}, 0) as {{ column }},
+        {% endfor -%}
+        {% for column in [
+            'counts_squared', 'amounts_squared', 'amounts_times_counts', 'counts_cubed', 'amounts_cubed',
+            'amounts_squared_times_counts', 'amounts_times_counts_squared', 'amount_roots',
+        ] -%}
+        coalesce({{ active }}.{{ column }}, 0) as {{ column }},
+        {% endfor -%}
+        {% for name, zeros in {
+            'customer': customers ~ '.customer_count - coalesce(' ~ active ~ '.active_customer_count, 0)',
+            'active_customer': '0',
+        }.items() -%}
+        {% set count = '(coalesce(' ~ active ~ '.active_customer_count, 0) + ' ~ zeros ~ ')' -%}
+        {% set amounts = active ~ '.amounts' -%}
+        {{ quantile_in_order(amounts, count, 0.5, zeros) }} as amount_per_{{ name }}_median,
+        {{ median_end_in_order(amounts, count, '-', zeros) }} as amount_per_{{ name }}_median_low,
+        {{ median_end_in_order(amounts, count, '+', zeros) }} as amount_per_{{ name }}_median_high,
+        {{ quantile_in_order(amounts, count, 0.25, zeros) }} as amount_per_{{ name }}_p25,
+        {{ quantile_in_order(amounts, count, 0.75, zeros) }} as amount_per_{{ name }}_p75,
+        {% endfor -%}
+        {{ active }}.count_total_rank_correlation,
+        {{ active }}.count_mean_rank_correlation
 {%- endmacro %}
 
 

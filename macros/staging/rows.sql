@@ -1,13 +1,17 @@
 {#- What happens to a row: accepted, broken or superseded. -#}
 
 {% macro names_where(conditions) -%}
-    {#- The names whose condition holds, as text separated by |; null where none does. -#}
-    nullif(concat_ws(
-        '|'
-        {%- for name, condition in conditions.items() %},
-        case when {{ condition }} then '{{ name }}' end
-        {%- endfor %}
-    ), '')
+    {#- The names whose condition holds, as text separated by |; null where none does. Next to no row has any, and
+        asking that first spares all others the text. -#}
+    case
+        when {% for condition in conditions.values() %}({{ condition }}){{ ' or ' if not loop.last }}{% endfor %}
+            then concat_ws(
+                '|'
+                {%- for name, condition in conditions.items() %},
+                case when {{ condition }} then '{{ name }}' end
+                {%- endfor %}
+            )
+    end
 {%- endmacro %}
 
 

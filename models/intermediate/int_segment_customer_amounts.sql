@@ -7,28 +7,49 @@ customers as (
         members.segmentation,
         members.segment_id,
         types.transaction_type,
-        coalesce(transactions.transaction_count, 0) as transaction_count,
-        coalesce(transactions.total_amount, 0) as total_amount
+        count(*) as customer_count
     from {{ ref('customer_segments') }} as members
     cross join types
-    left join {{ ref('int_customer_transaction_types') }} as transactions
-        on
-            members.customer_id = transactions.customer_id
-            and types.transaction_type = transactions.transaction_type
+    group by members.segmentation, members.segment_id, types.transaction_type
+),
+
+transactions as (
+    select
+        members.segmentation,
+        members.segment_id,
+        transactions.transaction_type,
+        transactions.transaction_count,
+        transactions.total_amount
+    from {{ ref('int_customer_transaction_types') }} as transactions
+    inner join {{ ref('customer_segments') }} as members on transactions.customer_id = members.customer_id
 ),
 
 ranked as (
-    {{ with_ranks('customers', 'segmentation, segment_id, transaction_type') }}
+    {{ with_ranks('transactions', 'segmentation, segment_id, transaction_type') }}
 ),
 
-final as (
+active as (
     select
         segmentation,
         segment_id,
         transaction_type,
-        {{ customer_amount_sums() }}
+        {{ active_amount_sums() }}
     from ranked
     group by segmentation, segment_id, transaction_type
+),
+
+final as (
+    select
+        customers.segmentation,
+        customers.segment_id,
+        customers.transaction_type,
+        {{ customer_amount_sums('customers', 'active') }}
+    from customers
+    left join active
+        on
+            customers.segmentation = active.segmentation
+            and customers.segment_id = active.segment_id
+            and customers.transaction_type = active.transaction_type
 )
 
 select * from final

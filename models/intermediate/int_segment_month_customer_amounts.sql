@@ -3,56 +3,106 @@ with types as (
 ),
 
 months as (
-    select distinct month_starts_on from {{ ref('int_customer_month_transactions') }}
+    select
+        month_starts_on,
+        {{ dbt.dateadd('month', 1, 'month_starts_on') }} as next_month_on
+    from (select distinct month_starts_on from {{ ref('int_customer_month_transactions') }}) as distinct_months
+),
+
+members as (
+    select
+        members.segmentation,
+        members.segment_id,
+        members.customer_id,
+        stg_customers.joined_on
+    from {{ ref('customer_segments') }} as members
+    inner join {{ ref('stg_customers') }} as stg_customers on members.customer_id = stg_customers.customer_id
 ),
 
 -- A customer counts from the month of joining; one with an earlier transaction counts in that month too.
 early as (
     select distinct
-        transactions.customer_id,
+        members.segmentation,
+        members.segment_id,
+        members.customer_id,
         transactions.month_starts_on
     from {{ ref('int_customer_month_transactions') }} as transactions
-    inner join {{ ref('stg_customers') }} as stg_customers on transactions.customer_id = stg_customers.customer_id
-    where stg_customers.joined_on >= {{ dbt.dateadd('month', 1, 'transactions.month_starts_on') }}
+    inner join members on transactions.customer_id = members.customer_id
+    where members.joined_on >= {{ dbt.dateadd('month', 1, 'transactions.month_starts_on') }}
+),
+
+joined as (
+    select
+        members.segmentation,
+        members.segment_id,
+        months.month_starts_on,
+        count(*) as customer_count
+    from members
+    inner join months on coalesce(members.joined_on, months.month_starts_on) < months.next_month_on
+    group by members.segmentation, members.segment_id, months.month_starts_on
+    union all
+    select
+        segmentation,
+        segment_id,
+        month_starts_on,
+        count(*) as customer_count
+    from early
+    group by segmentation, segment_id, month_starts_on
 ),
 
 customers as (
     select
+        joined.segmentation,
+        joined.segment_id,
+        types.transaction_type,
+        joined.month_starts_on,
+        cast(sum(joined.customer_count) as bigint) as customer_count
+    from joined
+    cross join types
+    group by joined.segmentation, joined.segment_id, types.transaction_type, joined.month_starts_on
+),
+
+transactions as (
+    select
         members.segmentation,
         members.segment_id,
-        types.transaction_type,
-        months.month_starts_on,
-        coalesce(transactions.transaction_count, 0) as transaction_count,
-        coalesce(transactions.total_amount, 0) as total_amount
-    from {{ ref('customer_segments') }} as members
-    inner join {{ ref('stg_customers') }} as stg_customers on members.customer_id = stg_customers.customer_id
-    cross join types
-    cross join months
-    left join {{ ref('int_customer_month_transactions') }} as transactions
-        on
-            members.customer_id = transactions.customer_id
-            and types.transaction_type = transactions.transaction_type
-            and months.month_starts_on = transactions.month_starts_on
-    left join early
-        on members.customer_id = early.customer_id and months.month_starts_on = early.month_starts_on
-    where
-        coalesce(stg_customers.joined_on < {{ dbt.dateadd('month', 1, 'months.month_starts_on') }}, true)
-        or early.customer_id is not null
+        transactions.transaction_type,
+        transactions.month_starts_on,
+        transactions.transaction_count,
+        transactions.total_amount
+    from {{ ref('int_customer_month_transactions') }} as transactions
+    inner join members on transactions.customer_id = members.customer_id
 ),
 
 ranked as (
-    {{ with_ranks('customers', 'segmentation, segment_id, transaction_type, month_starts_on') }}
+    {{ with_ranks('transactions', 'segmentation, segment_id, transaction_type, month_starts_on') }}
 ),
 
-final as (
+active as (
     select
         segmentation,
         segment_id,
         transaction_type,
         month_starts_on,
-        {{ customer_amount_sums() }}
+        {{ active_amount_sums() }}
     from ranked
     group by segmentation, segment_id, transaction_type, month_starts_on
+),
+
+final as (
+    select
+        customers.segmentation,
+        customers.segment_id,
+        customers.transaction_type,
+        customers.month_starts_on,
+        {{ customer_amount_sums('customers', 'active') }}
+    from customers
+    left join active
+        on
+            customers.segmentation = active.segmentation
+            and customers.segment_id = active.segment_id
+            and customers.transaction_type = active.transaction_type
+            and customers.month_starts_on = active.month_starts_on
 )
 
 select * from final

@@ -1,0 +1,223 @@
+"""What is left as it is was made of the same: a build on top of another equals one made anew."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import OWN_VARIABLES, copy_project, run_dbt
+from raw_folders import good_tables, write_csv, write_good_folder
+
+Rows = list[dict[str, str]]
+# Where a build keeps its own books, or says which build it was.
+OWN_SCHEMAS = ("internal", "information_schema", "pg_catalog", "state")
+BATCHES = 4
+# Enough that the broken rows of all batches stay below the share that stops a build.
+CUSTOMERS = 800
+
+
+class Bank:
+    """A folder of raw files that grows by batches, and a project that builds it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.raw = folder / "raw"
+        self.project = folder / "project"
+        copy_project(self.project)
+        tables = good_tables(CUSTOMERS)
+        # A column that one part lacks counts as missing in all.
+        self.transactions = [{**row, "is_deleted": ""} for row in tables["transactions"]]
+        write_good_folder(self.raw, {**tables, "transactions": self.transactions})
+        for entity in ("transactions", "digital_sessions", "campaign_engagements"):
+            part = self.raw / entity / "part_m.csv"
+            part.parent.mkdir()
+            (self.raw / f"{entity}.csv").rename(part)
+
+    def build(self, *arguments: str) -> dict[str, str]:
+        """Make every model; the message of each."""
+        run_dbt(
+            self.project,
+            "build",
+            "--resource-types",
+            "model",
+            "seed",
+            *arguments,
+            RAW_DATA=str(self.raw),
+        )
+        found = json.loads((self.project / "target" / "run_results.json").read_text())
+        return {row["unique_id"].split(".")[-1]: row["message"] for row in found["results"]}
+
+    @property
+    def file(self) -> Path:
+        return next((self.project / "build" / "dev").glob("*/warehouse.duckdb"))
+
+    def land(self, entity: str, name: str, rows: Rows) -> None:
+        columns = list(dict.fromkeys(column for row in rows for column in row))
+        write_csv(self.raw / entity / name, [{c: row.get(c, "") for c in columns} for row in rows])
+
+
+@pytest.fixture(scope="module")
+def bank(tmp_path_factory: pytest.TempPathFactory) -> Bank:
+    bank = Bank(tmp_path_factory.mktemp("bank"))
+    bank.build()
+    return bank
+
+
+def late(bank: Bank, draw: random.Random) -> Rows:
+    """Events of days long past, one of them beyond the as-of date."""
+    rows = [dict(row) for row in draw.sample(bank.transactions, 12)]
+    for number, row in enumerate(rows):
+        row["transaction_id"] = f"late-{draw.randrange(10**9)}-{number}"
+        day = date.fromisoformat(row["transacted_at"][:10]) - timedelta(days=draw.randrange(200))
+        row["transacted_at"] = f"{day} 10:00:00"
+    rows[-1]["transacted_at"] = "2031-01-01 10:00:00"
+    return rows
+
+
+def correction(bank: Bank, draw: random.Random) -> Rows:
+    """Accepted rows handed in again: another amount, another customer, a broken one."""
+    rows = [dict(row) for row in draw.sample(bank.transactions, 9)]
+    for row in rows[:3]:
+        row["amount"] = f"{draw.randrange(1, 9000) / 100:.2f}"
+    for row in rows[3:6]:
+        row["customer_id"] = draw.choice(bank.transactions)["customer_id"]
+    for row in rows[6:]:
+        row["amount"] = "nonsense"
+    return rows
+
+
+def mended(bank: Bank, draw: random.Random) -> Rows:
+    """A row that another file of the same batch broke."""
+    broken = [dict(row) for row in late(bank, draw)[:4]]
+    for row in broken:
+        row["amount"] = "0"
+    bank.land("transactions", f"a{draw.randrange(10**6)}.csv", broken)
+    return [row | {"amount": "12.50"} for row in broken]
+
+
+def deletion(bank: Bank, draw: random.Random) -> Rows:
+    """Rows taken back by their key."""
+    chosen = draw.sample(bank.transactions, 5)
+    return [{"transaction_id": row["transaction_id"], "is_deleted": "true"} for row in chosen]
+
+
+KINDS: tuple[Callable[[Bank, random.Random], Rows], ...] = (late, correction, mended, deletion)
+
+
+def land_batch(bank: Bank, draw: random.Random) -> None:
+    """Parts of every kind under names in any order, one of them twice."""
+    for kind in draw.sample(KINDS, draw.randrange(1, len(KINDS) + 1)):
+        everything = [
+            {**dict.fromkeys(bank.transactions[0], ""), **row} for row in kind(bank, draw)
+        ]
+        name = f"{draw.choice('bkxz')}{draw.randrange(10**6)}"
+        bank.land("transactions", f"{name}.csv", everything)
+        if draw.random() < 0.5:
+            bank.land("transactions", f"{name}_again.csv", everything)
+
+
+def tables_of(path: Path) -> dict[str, pd.DataFrame]:
+    """Every table and view of a build file, its rows in an order of their own."""
+    with duckdb.connect(str(path), read_only=True) as connection:
+        names = connection.execute(
+            "select table_schema || '.' || table_name from information_schema.tables "
+            f"where table_schema not in {OWN_SCHEMAS} order by all"
+        ).fetchall()
+        return {name: connection.sql(f"from {name} order by all").df() for (name,) in names}
+
+
+def assert_same(found: Path, expected: Path) -> None:
+    """Equal tables; numbers to 1e-9 of their size."""
+    ours, anew = tables_of(found), tables_of(expected)
+    assert ours.keys() == anew.keys()
+    for name, frame in anew.items():
+        assert len(ours[name]) == len(frame), name
+        for column in frame:
+            left, right = ours[name][column], frame[column]
+            if pd.api.types.is_float_dtype(right):
+                low, high = np.sort(left.to_numpy()), np.sort(right.to_numpy())
+                np.testing.assert_allclose(low, high, rtol=1e-9, atol=1e-9, err_msg=name)
+            else:
+                assert sorted(map(str, left)) == sorted(map(str, right)), f"{name}.{column}"
+
+
+def test_batches_one_after_another_give_what_a_full_refresh_gives(
+    bank: Bank, tmp_path: Path
+) -> None:
+    draw = random.Random(20260630)
+    for _ in range(BATCHES):
+        land_batch(bank, draw)
+        messages = bank.build()
+        # Nothing was handed in that they rest on.
+        assert messages["received_customers"] == messages["stg_campaigns"] == "UNCHANGED"
+        assert messages["base_transactions"] != "UNCHANGED"
+    grown = shutil.copy(bank.file, tmp_path / "warehouse.duckdb")
+    messages = bank.build("--full-refresh")
+    assert "UNCHANGED" not in messages.values()
+    assert_same(grown, bank.file)
+
+
+def test_a_file_taken_away_leaves_no_trace(bank: Bank, tmp_path: Path) -> None:
+    bank.build()
+    before = shutil.copy(bank.file, tmp_path / "before.duckdb")
+    bank.land("transactions", "zz.csv", [dict(row) | {"amount": "1"} for row in bank.transactions])
+    assert bank.build()["base_transactions"] != "UNCHANGED"
+    (bank.raw / "transactions" / "zz.csv").unlink()
+    bank.build()
+    assert_same(bank.file, before)
+
+
+def test_only_what_rests_on_a_changed_file_is_made(bank: Bank) -> None:
+    bank.build()
+    again = bank.build()
+    always = {name for name, message in again.items() if message != "UNCHANGED"}
+    with duckdb.connect(str(bank.file), read_only=True) as connection:
+        made = connection.execute("select count(*) from internal.recipes").fetchone()
+    assert made is not None and made[0] > 200
+    # Fits and their like look at what they have; no table is made again.
+    assert all("fit" in name or name in ("refit_trials", "operation") for name in always), always
+    sessions = (bank.raw / "digital_sessions" / "part_m.csv").read_text()
+    (bank.raw / "digital_sessions" / "part_m.csv").write_text(sessions + sessions.split("\n")[1])
+    messages = bank.build()
+    assert messages["base_digital_sessions"] != "UNCHANGED"
+    assert messages["base_transactions"] == messages["segment_transactions"] == "UNCHANGED"
+    # A line that is there twice is superseded: the accepted rows are those of before.
+    assert messages["int_customer_touchpoints"] != "UNCHANGED"
+    assert messages["segment_digital_usage"] == "UNCHANGED"
+
+
+def test_a_killed_run_leaves_nothing_to_rest_on(bank: Bank) -> None:
+    bank.build()
+    kept = {name: value for name, value in os.environ.items() if name not in OWN_VARIABLES}
+    running = subprocess.Popen(
+        [Path(sys.executable).with_name("dbt"), "run", "--full-refresh"],
+        cwd=bank.project,
+        env=kept | {"PWD": str(bank.project), "RAW_DATA": str(bank.raw)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert running.stdout is not None
+    for line in running.stdout:
+        if " OK created " in line:
+            break
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    time.sleep(0.1)
+    with duckdb.connect(str(bank.file)) as connection:
+        found = connection.execute(
+            "from information_schema.tables where table_name = 'recipes'"
+        ).fetchall()
+    assert found == []
+    assert "UNCHANGED" not in bank.build().values()
