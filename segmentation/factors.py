@@ -534,10 +534,14 @@ def _first_steps(
 
 
 def _rank(found: dict[str, dict[str, object]], names: Sequence[str]) -> None:
-    """Add the ranks, 1 for the largest in size; equals are in order of their names."""
+    """Add ranks, 1 for the largest in size; equals by their names, those without a figure last."""
     frame = pd.DataFrame([found[name] for name in names], index=pd.Index(names)).sort_index()
-    by_correlation = frame["correlation"].abs().rank(ascending=False, method="first")
-    by_effect = frame["standardised_effect"].abs().rank(ascending=False, method="first")
+    by_correlation = (
+        frame["correlation"].abs().rank(ascending=False, method="first", na_option="bottom")
+    )
+    by_effect = (
+        frame["standardised_effect"].abs().rank(ascending=False, method="first", na_option="bottom")
+    )
     both = pd.DataFrame({"sum": by_correlation + by_effect, "first": by_correlation})
     combined = list(both.sort_values(["sum", "first"], kind="stable").index)
     for name in names:

@@ -344,3 +344,13 @@ def test_signs_are_counted_over_fifty_fits() -> None:
     counts = clicked(planted(14))["sign_stability"] * 50
     assert list(counts) == pytest.approx(list(counts.round()))
     assert not set(counts.round() % 2) <= {0}
+
+
+def test_a_feature_without_a_correlation_is_ranked_last() -> None:
+    found: dict[str, dict[str, object]] = {
+        "alike": {"correlation": np.nan, "standardised_effect": 0.5},
+        "unlike": {"correlation": -0.2, "standardised_effect": 0.1},
+    }
+    factors._rank(found, list(found))
+    assert [found[name]["rank_by_correlation"] for name in ("unlike", "alike")] == [1, 2]
+    assert [found[name]["combined_rank"] for name in ("unlike", "alike")] == [1, 2]
