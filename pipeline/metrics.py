@@ -114,7 +114,6 @@ class Metrics:
             # The as-of date is the same everywhere, and metric_time says it.
             elif not dimension.dunder_name.endswith("__as_of_on"):
                 found.add(dimension.dunder_name)
-        # The entities that stand for a mart's own rows hold nothing.
         return tuple(sorted(found))
 
     def segmentations(self) -> tuple[str, ...]:
@@ -160,9 +159,7 @@ class Metrics:
         )
         return explained.sql_statement.sql, (*grouped, *metrics), about
 
-    def ask(
-        self, metrics: Sequence[str], by: Sequence[str] = (), segmentation: str = ""
-    ) -> Answer:
+    def ask(self, metrics: Sequence[str], by: Sequence[str] = (), segmentation: str = "") -> Answer:
         """The metrics' values, sorted by what they are grouped by; arguments are those of `sql`."""
         sql, columns, about = self.sql(metrics, by, segmentation)
         rows = tuple(tuple(map(_plain, row)) for row in self._run(sql, metrics).fetchall())
@@ -247,7 +244,7 @@ def semantic_manifest(settings: Settings) -> Mapping[str, Any]:
     """What dbt made of `models/semantic/`; read anew where a file there is newer."""
     path = settings.root / SEMANTIC_MANIFEST
     folder = settings.root / "models" / "semantic"
-    changed = max((found.stat().st_mtime for found in folder.rglob("*")), default=0.0)
+    changed = max(found.stat().st_mtime for found in (folder, *folder.rglob("*")))
     if not path.is_file() or path.stat().st_mtime < changed:
         from pipeline import load
 
