@@ -26,8 +26,8 @@
     {% for node in graph.nodes.values() if node.resource_type == 'model' %}
         {% do models.update({node.name: {'columns': node.columns | list, 'intervals': []}}) %}
     {% endfor %}
-    {% for node in graph.nodes.values() if node.resource_type == 'test' and (node.test_metadata or {}).name == 'holds'
-        and (node.attached_node or '').startswith('model.') %}
+    {% for node in graph.nodes.values() if node.resource_type == 'test' and (node.get('test_metadata') or {}).get('name') == 'holds'
+        and (node.get('attached_node') or '').startswith('model.') %}
         {% set model = models[node.attached_node.split('.')[-1]] %}
         {% do model.intervals.extend(node.test_metadata.kwargs.get('intervals', [])) %}
     {% endfor %}
@@ -55,7 +55,7 @@
 {% macro check_metric(metric, metrics, measures, models) %}
     {% set what = 'metric ' ~ metric.name %}
     {% set type = metric.type | string %}
-    {% set meta = metric.config.get('meta') or metric.get('meta') or {} %}
+    {% set meta = metric.config.get('meta') or {} %}
     {% if not (metric.description or '').strip() %}
         {{ stop_at_metric(metric, what, 'description is missing; say in a sentence what is counted, and over whom') }}
     {% endif %}

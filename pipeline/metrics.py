@@ -1,7 +1,8 @@
 """Ask the published files for metrics, through MetricFlow: `make metrics`.
 
-The definitions are those of `models/semantic/`; the numbers are of `published/warehouse.duckdb` and,
-where a metric adds up customers one by one, of `published/customers.duckdb`. Both are only read.
+The definitions are those of `models/semantic/`; the numbers are of `published/warehouse.duckdb`
+and, where a metric adds up customers one by one, of `published/customers.duckdb`. Both are only
+read.
 """
 
 from __future__ import annotations
