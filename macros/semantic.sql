@@ -7,7 +7,7 @@
         {% set measures = {} %}
         {% for semantic_model in graph.semantic_models.values() %}
             {% for measure in semantic_model.measures %}
-                {% do check_measure(semantic_model, measure, models[semantic_model.depends_on.nodes[0].split('.')[-1]]) %}
+                {% do check_measure(semantic_model, measure, models[semantic_model.depends_on.nodes[0]]) %}
                 {% do measures.update({measure.name: semantic_model}) %}
             {% endfor %}
         {% endfor %}
@@ -21,15 +21,17 @@
 
 
 {% macro models_by_name() %}
-    {#- {name: {columns, intervals}} of the models: what their YAML lists, and which figures their `holds` tests in their interval. -#}
+    {#- {id and name: {columns, intervals}} of the models, the name being the latest version's: what their YAML lists, and
+        which figures their `holds` tests in their interval. -#}
     {% set models = {} %}
     {% for node in graph.nodes.values() if node.resource_type == 'model' %}
-        {% do models.update({node.name: {'columns': node.columns | list, 'intervals': []}}) %}
+        {% set model = {'columns': node.columns | list, 'intervals': []} %}
+        {% do models.update({node.unique_id: model}) %}
+        {% if node.get('version') == node.get('latest_version') %}{% do models.update({node.name: model}) %}{% endif %}
     {% endfor %}
     {% for node in graph.nodes.values() if node.resource_type == 'test' and (node.get('test_metadata') or {}).get('name') == 'holds'
         and (node.get('attached_node') or '').startswith('model.') %}
-        {% set model = models[node.attached_node.split('.')[-1]] %}
-        {% do model.intervals.extend(node.test_metadata.kwargs.get('intervals', [])) %}
+        {% do models[node.attached_node].intervals.extend(node.test_metadata.kwargs.get('intervals', [])) %}
     {% endfor %}
     {{ return(models) }}
 {% endmacro %}

@@ -295,13 +295,14 @@ def _metrics(manifest: Mapping[str, Any]) -> dict[str, Metric]:
         for model in manifest["semantic_models"]
         for measure in model["measures"]
     }
+    # A ratio's numerator is a metric, a simple metric's input a measure.
     inputs = {
-        metric["name"]: metric["type_params"]["numerator"] or metric["type_params"]["measure"]
+        metric["name"]: metric["type_params"]["numerator"] or metric["type_params"]["measure"] or {}
         for metric in manifest["metrics"]
     }
     found = {}
     for metric in manifest["metrics"]:
-        first = inputs[metric["name"]]["name"]
+        first = inputs[metric["name"]].get("name", "")
         meta = metric["config"]["meta"]
         found[metric["name"]] = Metric(
             name=metric["name"],
@@ -310,7 +311,7 @@ def _metrics(manifest: Mapping[str, Any]) -> dict[str, Metric]:
             agrees_with=tuple(meta.get("agrees_with", ())),
             where=meta.get("where", {}),
             needs=tuple(meta.get("needs", ())),
-            time=times[first] if first in times else times[inputs[first]["name"]],
+            time=times.get(first) or times.get(inputs.get(first, {}).get("name", ""), ""),
         )
     return found
 

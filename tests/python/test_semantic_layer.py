@@ -73,7 +73,7 @@ def published(project: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 def keys_of_marts() -> dict[str, list[str]]:
     """The key of every mart, as its YAML promises it."""
     keys: dict[str, list[str]] = {}
-    for path in sorted((PROJECT / "models" / "marts").rglob("*.yml")):
+    for path in sorted((PROJECT / "models").rglob("*.yml")):
         for model in yaml.safe_load(path.read_text(encoding="utf-8")).get("models", []):
             for test in model.get("data_tests", []):
                 promised = test.get("holds", {}).get("arguments", {})
@@ -273,6 +273,26 @@ def test_the_command_prints_a_table_csv_and_sql(
     code, sql, errors = told(project, **asked, EXPLAIN="1")
     assert (code, errors) == (0, "")
     assert published.sql(sql).fetchall() == list(rows)
+
+
+def test_metricflow_s_own_command_reads_the_published_file(project: Path, layer: Metrics) -> None:
+    program = Path(sys.executable).with_name("mf")
+    if not program.exists():
+        pytest.skip("mf is not installed; it is dbt-metricflow's command.")
+    out = project / "mf.csv"
+    done = subprocess.run(
+        [program, "query", "--metrics", "ctr", "--group-by", "segment__segment_name", "--csv", out],
+        cwd=project,
+        env=os.environ | {"SEGMART_TARGET": "published", "DO_NOT_TRACK": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    # The build file is open elsewhere (`layer`), so that mf could not have read it.
+    assert done.returncode == 0, done.stdout + done.stderr
+    _, *rows = csv.reader(out.open(encoding="utf-8"))
+    expected = dict(layer.ask(["ctr"], ["segment_name"]).rows)
+    assert {name: float(value) for name, value in rows} == pytest.approx(expected)
 
 
 def test_without_a_metric_the_command_lists_them(project: Path, layer: Metrics) -> None:
