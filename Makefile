@@ -13,7 +13,7 @@ export PYTHONDONTWRITEBYTECODE :=
 export DO_NOT_TRACK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help build load gate publish audience score test test-full lint docs study-pages refit rollback backfill watch import demo-data bench clean
+.PHONY: help build load gate publish audience score metrics new-metric test test-full lint docs study-pages refit rollback backfill watch import demo-data bench clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -60,6 +60,12 @@ audience: .venv/installed ## draw the next test by lot: make audience RECOMMENDA
 
 score: .venv/installed ## say which segment a customer is in: make score CUSTOMER='{"monthly_income": 2500}' (or a file, or stdin)
 	@$(RUN) pipeline.score
+
+metrics: .venv/installed ## ask for metrics: make metrics M=ctr BY=segment__segment_name (CSV=1, EXPLAIN=1); without M, list them
+	@$(RUN) pipeline.metrics
+
+new-metric: .venv/installed ## write the files of a metric of your own: make new-metric NAME=... DESCRIPTION="..."
+	@$(RUN) pipeline.new_metric
 
 test: .venv/installed ## run the test suite
 	@$(RUN) pytest -n $(JOBS) --dist loadfile

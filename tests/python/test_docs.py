@@ -115,12 +115,15 @@ def test_every_column_is_described(manifest: Manifest) -> None:
 
 
 def test_a_columns_meaning_is_the_doc_block_of_its_name() -> None:
+    """Or its own text, where no other table has the column: written once all the same."""
     columns = written_columns()
     assert len(columns) > 700
+    tables_with = Counter(column for _, column, _ in columns)
     assert [
         f"{file}: {column}"
         for file, column, description in columns
         if description != "{{ doc('" + doc_name(column) + "') }}"
+        and (tables_with[column] > 1 or not description or "doc(" in description)
     ] == []
 
 
