@@ -13,7 +13,7 @@ export PYTHONDONTWRITEBYTECODE :=
 export DO_NOT_TRACK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help build load gate publish audience score test test-full lint docs study-pages refit rollback backfill watch import demo-data bench clean
+.PHONY: help build load gate publish audience score test test-full test-bi lint docs study-pages refit rollback backfill watch import demo-data bench clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -66,6 +66,16 @@ test: .venv/installed ## run the test suite
 
 test-full: .venv/installed ## run the long tests too
 	@$(RUN) pytest -n $(JOBS) --dist loadfile -m "full or not full"
+
+# Each client has an environment of its own: what it needs would not go together with the project's.
+.venv-bi/%/installed: tests/bi/requirements-%.lock .venv/installed
+	@echo "Installing into .venv-bi/$* (once) ..."
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-bi/$*
+	@$(BIN)/uv pip install --quiet --compile-bytecode --require-hashes --python .venv-bi/$*/bin/python -r $<
+	@touch $@
+
+test-bi: .venv-bi/clients/installed .venv-bi/superset/installed ## read the published files with BI clients, Apache Superset among them
+	@$(RUN) pytest tests/bi
 
 lint: .venv/installed ## sqlfluff, ruff and mypy
 	@$(BIN)/ruff check .
