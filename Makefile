@@ -13,7 +13,7 @@ export PYTHONDONTWRITEBYTECODE :=
 export DO_NOT_TRACK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help build load gate publish audience score test test-full test-bi lint docs study-pages refit rollback backfill watch import demo-data bench clean
+.PHONY: help build load gate publish publish-postgres superset-assets audience score test test-full test-bi lint docs study-pages refit rollback backfill watch import demo-data bench clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -37,6 +37,18 @@ gate: .venv/installed ## check what was handed in and what is handed out
 
 publish: .venv/installed ## publish the last build that passed everything
 	@$(RUN) pipeline.publish
+
+# Most users need no server: its client is one wheel, kept apart from .venv.
+.venv-bi/postgres/installed: requirements-postgres.lock .venv/installed
+	@rm -rf $(@D)
+	@$(BIN)/uv pip install --quiet --target $(@D) --no-deps --require-hashes --python $(BIN)/python -r $<
+	@touch $@
+
+publish-postgres: .venv-bi/postgres/installed ## copy what is published to the PostgreSQL server of PGSERVICE, or PGHOST, PGDATABASE ...
+	@$(RUN) pipeline.publish_postgres
+
+superset-assets: .venv/installed ## pack datasets and a dashboard for Apache Superset (target/superset_assets.zip, or OUT=...)
+	@$(RUN) pipeline.superset_assets
 
 refit: .venv/installed ## fit segmentations anew: make refit SEGMENTATION=behaviour (or all)
 	@SEGMART_REFIT=$(or $(SEGMENTATION),all) $(RUN) pipeline.load
@@ -74,7 +86,7 @@ test-full: .venv/installed ## run the long tests too
 	@$(BIN)/uv pip install --quiet --compile-bytecode --require-hashes --python .venv-bi/$*/bin/python -r $<
 	@touch $@
 
-test-bi: .venv-bi/clients/installed .venv-bi/superset/installed ## read the published files with BI clients, Apache Superset among them
+test-bi: .venv-bi/clients/installed .venv-bi/superset/installed .venv-bi/postgres/installed ## read the published files with BI clients, Apache Superset among them
 	@$(RUN) pytest tests/bi
 
 lint: .venv/installed ## sqlfluff, ruff and mypy
