@@ -16,7 +16,7 @@ export DO_NOT_TRACK := 1
 .PHONY: help build load gate publish publish-postgres superset-assets audience score test test-full test-bi lint docs study-pages refit rollback backfill watch import demo-data bench clean
 
 help: ## list the commands
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
 
 .venv/installed: requirements-uv.lock requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -87,7 +87,7 @@ test-full: .venv/installed ## run the long tests too
 	@touch $@
 
 test-bi: .venv-bi/clients/installed .venv-bi/superset/installed .venv-bi/postgres/installed ## read the published files with BI clients, Apache Superset among them
-	@$(RUN) pytest tests/bi
+	@$(RUN) pytest -n $(JOBS) --dist loadfile tests/bi
 
 lint: .venv/installed ## sqlfluff, ruff and mypy
 	@$(BIN)/ruff check .
