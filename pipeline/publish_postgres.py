@@ -36,6 +36,7 @@ OLD = "segmart_old_"
 # Any number that no other program of the database takes for its own advisory lock.
 LOCK = 7_306_845_127
 DROP_WAITS = "2s"
+SWAP_WAITS = "30s"
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 # PostgreSQL's own words in what DuckDB says of it.
 _SAID = re.compile(r"(?:ERROR:|FATAL:|Unable to connect to Postgres at \"\":)\s*(?P<said>.+)")
@@ -154,6 +155,7 @@ def _swap(connection: duckdb.DuckDBPyConnection, settings: Settings, role: str) 
             raise UserError(
                 f"Another {COMMAND} to this database is under way; wait until it is done."
             )
+        _execute(connection, f"set local lock_timeout = {_text(SWAP_WAITS)}")
         there = _schemas_there(connection)
         _refuse_replacing(connection, there, about[0], settings)
         _ensure_role(connection, role)
