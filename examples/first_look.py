@@ -3,7 +3,7 @@
     .venv/bin/python examples/first_look.py 5
 
 Reads `published/warehouse.duckdb`, or the folder that PUBLISHED names, and changes nothing. Another
-segmentation than the one set at the top of the SQL file: `examples/first_look.py 5 cards`.
+segmentation than the build's primary one: `examples/first_look.py 5 cards`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def look(warehouse: Path, wanted: str = "", segmentation: str = "") -> dict[str,
     """Title to rows of the queries; raises ValueError, in one sentence, where there is nothing.
 
     `wanted` is a query's number, or empty for all; `segmentation` is of `marts.segments`, or empty
-    for the one the SQL file names.
+    for the build's primary one.
     """
     if not warehouse.is_file():
         raise ValueError(f"There is no {warehouse}; run `make build` first.")

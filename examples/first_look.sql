@@ -1,7 +1,7 @@
 -- Ten queries to run first on published/warehouse.duckdb; `examples/first_look.py` prints them all.
 -- Every query looks at one segmentation: rows of two hold the same customers twice.
 
-set variable primary_segmentation = 'behaviour';
+set variable primary_segmentation = (select primary_segmentation from health.build_info);
 
 -- 1. Which build is this?
 select

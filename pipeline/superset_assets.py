@@ -2,8 +2,8 @@
 
 The YAML in `bi/superset` says which marts are datasets, which figures they have and what the
 dashboard shows. Columns, their types and their meanings are the published file's own, and are
-filled in here, as are the file's place and the segmentation that is shown; each dataset, metric
-and chart is tried on the published file, so that what Superset is given does not fail there.
+filled in here, as is the file's place; each dataset, metric and chart is tried on the published
+file, so that what Superset is given does not fail there.
 """
 
 from __future__ import annotations
@@ -57,10 +57,8 @@ def assets(settings: Settings) -> dict[str, Asset]:
     warehouse = settings.published_folder / WAREHOUSE
     if not warehouse.is_file():
         raise UserError(f"There is no {settings.shown(warehouse)}; run `make build` first.")
-    segmentation = settings.variable("primary_segmentation") or "behaviour"
-    values = {"warehouse": str(warehouse), "primary_segmentation": str(segmentation)}
     files = {
-        str(path.relative_to(settings.root / FOLDER)): _read(path, values)
+        str(path.relative_to(settings.root / FOLDER)): _read(path, warehouse)
         for path in sorted((settings.root / FOLDER).rglob("*.yaml"))
     }
     try:
@@ -134,8 +132,9 @@ def sql_of(dataset: Asset, params: Mapping[str, Any] | None = None) -> str:
     )
 
 
-def _read(path: Path, values: Mapping[str, str]) -> Asset:
-    asset: Asset = yaml.safe_load(Template(path.read_text(encoding="utf-8")).substitute(values))
+def _read(path: Path, warehouse: Path) -> Asset:
+    text = Template(path.read_text(encoding="utf-8")).substitute(warehouse=warehouse)
+    asset: Asset = yaml.safe_load(text)
     return asset
 
 

@@ -36,8 +36,8 @@ def primary_segmentation() -> str:
 def with_decoy(warehouse: Path, folder: Path) -> Path:
     """A copy of the file in which a second segmentation of the same customers was added.
 
-    Its rows are those of the primary one with every number tripled, so that whatever adds over
-    segmentations, or picks among them, comes to other numbers than in the file itself.
+    Its rows are those of the primary one with every number some times as large, each column's
+    another time, so that sums, ratios and picks over both come to other numbers than in the file.
     """
     copy = folder / warehouse.name
     shutil.copyfile(warehouse, copy)
@@ -53,7 +53,9 @@ def with_decoy(warehouse: Path, folder: Path) -> Path:
             if "segmentation" not in dict(its):
                 continue
             changed = ", ".join(
-                f'"{column}" * 3 as "{column}"' for column, kind in its if kind.startswith(NUMBERS)
+                f'"{column}" * {times} as "{column}"'
+                for times, (column, kind) in enumerate(its, start=2)
+                if kind.startswith(NUMBERS)
             )
             replaced = f"'{DECOY}' as segmentation" + (f", {changed}" if changed else "")
             connection.execute(

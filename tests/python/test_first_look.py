@@ -14,7 +14,7 @@ import pytest
 from published_files import PROJECT, primary_segmentation, published_demo, with_decoy
 
 sys.path.insert(0, str(PROJECT / "examples"))
-from first_look import look, parts
+from first_look import look
 
 EXAMPLE = PROJECT / "examples" / "first_look.py"
 SQL = PROJECT / "examples" / "first_look.sql"
@@ -51,9 +51,18 @@ def test_there_are_ten_queries_and_each_returns_rows(found: dict[str, pd.DataFra
     assert [title for title, rows in found.items() if rows.isna().all().any()] == []
 
 
-def test_the_queries_start_from_the_primary_segmentation() -> None:
-    preamble, _ = parts(SQL.read_text(encoding="utf-8"))
-    assert f"set variable primary_segmentation = '{primary_segmentation()}';" in preamble
+def test_the_queries_start_from_the_primary_segmentation(found: dict[str, pd.DataFrame]) -> None:
+    names = [set(rows.segment_name) for rows in found.values() if "segment_name" in rows]
+    assert len(names) == 6 and all(one == names[0] for one in names)
+    assert names[0] == {name for name, _ in segments_of(primary_segmentation())}
+
+
+def segments_of(segmentation: str) -> list[tuple[str, int]]:
+    with duckdb.connect(str(published_demo()), read_only=True) as connection:
+        return connection.execute(
+            "select segment_name, segment_id from marts.segments where segmentation = ?",
+            [segmentation],
+        ).fetchall()
 
 
 def test_no_query_adds_across_segmentations(decoyed: Path, found: dict[str, pd.DataFrame]) -> None:
