@@ -106,7 +106,7 @@ def test_every_type_is_one_that_all_readers_have(
 def test_dates_are_dates_and_flags_are_flags(columns: list[tuple[str, str, str, str]]) -> None:
     ends = re.compile(r"_(on|starts_after)$")
     begins = re.compile(r"(is|has|was)_")
-    no_date = {"rests_on"}  # a verb: which claims a recommendation rests on
+    no_date = {"rests_on"}  # of the version of recommendations that goes for this name
     for schema, table, column, kind in columns:
         where = f"{schema}.{table}.{column}"
         assert (kind == "DATE") == bool(ends.search(column) and column not in no_date), where
@@ -128,11 +128,14 @@ def test_every_type_is_the_one_the_yaml_promises(
 ) -> None:
     """Contracts hold this for SQL models; for those of Python this does."""
     promised = {
-        (model["name"], column["name"]): column.get("data_type")
+        (alias, column["name"]): column.get("data_type")
         for folder in ("models", "python_models")
         for path in (PROJECT / folder).rglob("*.yml")
         for model in yaml.safe_load(path.read_text(encoding="utf-8")).get("models", [])
-        for column in model.get("columns", [])
+        for version in model.get("versions", [{}])
+        for alias in [version.get("config", {}).get("alias", model["name"])]
+        for column in [*model.get("columns", []), *version.get("columns", [])]
+        if "name" in column
     }
     assert [
         (table, column, kind, promised.get((table, column)))
