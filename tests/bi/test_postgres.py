@@ -177,7 +177,7 @@ def test_every_table_is_there_with_its_rows_types_and_meanings(
         ).fetchall()
     assert copied.table_count == len(tables) > 40
     found = server.lines(" union all ".join(f"select '{t}|' || count(*) from {t}" for t in tables))
-    assert sorted(found) == [f"{t}|{count[0]}" for t, count in zip(tables, counts, strict=True)]
+    assert set(found) == {f"{t}|{count[0]}" for t, count in zip(tables, counts, strict=True)}
     types = {
         "VARCHAR": "character varying",
         "BIGINT": "bigint",
