@@ -13,10 +13,10 @@ export PYTHONDONTWRITEBYTECODE :=
 export DO_NOT_TRACK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help build load gate publish audience score metrics new-metric test test-full lint docs study-pages refit rollback backfill watch import demo-data bench clean
+.PHONY: help build load gate publish publish-postgres superset-assets audience score metrics new-metric test test-full test-bi lint docs study-pages refit rollback backfill watch import demo-data bench clean
 
 help: ## list the commands
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
 
 .venv/installed: requirements-uv.lock requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -37,6 +37,18 @@ gate: .venv/installed ## check what was handed in and what is handed out
 
 publish: .venv/installed ## publish the last build that passed everything
 	@$(RUN) pipeline.publish
+
+# Most users need no server: its client is one wheel, kept apart from .venv.
+.venv-bi/postgres/installed: requirements-postgres.lock .venv/installed
+	@rm -rf $(@D)
+	@$(BIN)/uv pip install --quiet --target $(@D) --no-deps --require-hashes --python $(BIN)/python -r $<
+	@touch $@
+
+publish-postgres: .venv-bi/postgres/installed ## copy what is published to the PostgreSQL server of PGSERVICE, or PGHOST, PGDATABASE ...
+	@$(RUN) pipeline.publish_postgres
+
+superset-assets: .venv/installed ## pack datasets and a dashboard for Apache Superset (target/superset_assets.zip, or OUT=...)
+	@$(RUN) pipeline.superset_assets
 
 refit: .venv/installed ## fit segmentations anew: make refit SEGMENTATION=behaviour (or all)
 	@SEGMART_REFIT=$(or $(SEGMENTATION),all) $(RUN) pipeline.load
@@ -72,6 +84,16 @@ test: .venv/installed ## run the test suite
 
 test-full: .venv/installed ## run the long tests too
 	@$(RUN) pytest -n $(JOBS) --dist loadfile -m "full or not full"
+
+# Each client has an environment of its own: what it needs would not go together with the project's.
+.venv-bi/%/installed: tests/bi/requirements-%.lock .venv/installed
+	@echo "Installing into .venv-bi/$* (once) ..."
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-bi/$*
+	@$(BIN)/uv pip install --quiet --compile-bytecode --require-hashes --python .venv-bi/$*/bin/python -r $<
+	@touch $@
+
+test-bi: .venv-bi/clients/installed .venv-bi/superset/installed .venv-bi/postgres/installed ## read the published files with BI clients, Apache Superset among them
+	@$(RUN) pytest -n $(JOBS) --dist loadfile tests/bi
 
 lint: .venv/installed ## sqlfluff, ruff and mypy
 	@$(BIN)/ruff check .

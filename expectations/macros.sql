@@ -77,10 +77,11 @@ create or replace temp macro rates_outside_0_to_1(relation, keys) as table
         regexp_matches(figure, '(^|_)(rate|share|ctr|margin)(_low|_high)?$')
         and not figure_value between -1e-9 and 1 + 1e-9;
 
--- Counts, sums and sums of powers below zero, and figures that are no finite number.
+-- Counts, sums and sums of powers below zero, and figures that are no finite number. values_cubed is of any feature,
+-- and of balances more may be below zero than above.
 create or replace temp macro impossible_figures(relation, keys) as table
     select cell, figure, figure_value
     from figures(relation, keys)
     where
         not isfinite(figure_value)
-        or (regexp_matches(figure, '(_count|_squared|_cubed|_roots)$|^(minutes|total_amount)$') and figure_value < 0);
+        or (regexp_matches(figure, '(_count|_squared|_cubed|_roots)$|^(minutes|total_amount)$') and figure_value < 0 and figure <> 'values_cubed');

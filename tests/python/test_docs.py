@@ -195,7 +195,7 @@ def test_every_column_of_the_warehouse_is_listed(manifest: Manifest, tmp_path: P
     connection.close()
     differences = {}
     for table in tables(manifest):
-        has = found.get(f"{table['schema']}.{table['name']}")
+        has = found.get(f"{table['schema']}.{table['alias']}")
         lists = set(table["columns"])
         if has is None:
             continue

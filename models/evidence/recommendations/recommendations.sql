@@ -70,7 +70,7 @@ final as (
         segment_name,
         strategy,
         wording,
-        rests_on,
+        rests_on as claim_ids,
         cast(claim_count as bigint) as claim_count,
         cast(supported_claim_count as bigint) as supported_claim_count,
         cast(contradicted_claim_count as bigint) as contradicted_claim_count,
