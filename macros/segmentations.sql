@@ -73,6 +73,19 @@
 {% endmacro %}
 
 
+{% macro primary_segmentation() %}
+    {#- Which segmentation is shown first (var primary_segmentation); where the source does not run it, the first it runs. -#}
+    {% set primary = var('primary_segmentation') %}
+    {% if primary not in segmentations() | map(attribute='name') %}
+        {{ exceptions.raise_compiler_error(
+            'dbt_project.yml, primary_segmentation: there is no segmentation ' ~ primary ~ '; name one of '
+            ~ segmentations() | map(attribute='name') | join(', ') ~ '.') }}
+    {% endif %}
+    {% set names = active_segmentations() | map(attribute='name') | list %}
+    {{ return(primary if primary in names else names[0]) }}
+{% endmacro %}
+
+
 {% macro feature_raw_columns(name) %}
     {#- The raw columns a feature is made from, as file.column; [] for an unknown feature. -#}
     {% if name.startswith('attribute:') %}{{ return(['customer_attributes.' ~ name.split(':', 1)[1]]) }}{% endif %}
