@@ -30,6 +30,7 @@ from pipeline.settings import Settings
 BOARDS_FOLDER = "dashboard"
 SHARED = "_shared.yml"
 META = "meta.yml"
+PHONE_COLUMNS = "_phone.yml"
 # In the order in which the report shows them.
 BOARDS = (
     "findings",
@@ -206,26 +207,43 @@ def lay_out(settings: Settings, warehouse: Path, folder: Path, is_static: bool =
     source = {"type": "duckdb", "path": str(warehouse), "schema": "marts"}
     _write(folder / "dbt_charts.yml", {"sources": {"published": source}, "cache": False})
     for path in sorted((settings.root / BOARDS_FOLDER).glob("*.yml")):
-        if path.name == META:
+        if path.name in (META, PHONE_COLUMNS):
             continue
         # References are looked up in the folder of the board that names them.
         for copy in (charts, charts / PHONE) if path.name == SHARED else (charts,):
             if is_static:
-                shutil.copyfile(path, copy / path.name)
+                _write(copy / path.name, _without_controls(_read(path)))
             else:
                 (copy / path.name).symlink_to(path)
     write_meta(settings, warehouse, folder, is_static)
+    hidden = _read(settings.root / BOARDS_FOLDER / PHONE_COLUMNS)
     for board in (*BOARDS, *DETAIL_BOARDS):
         content = _read(settings.root / BOARDS_FOLDER / f"{board}.yml")
-        _write(charts / PHONE / f"{board}.yml", _narrow(content))
+        narrow = _narrow(_without_controls(content) if is_static else content)
+        for chart, columns in hidden.get(board, {}).items():
+            style = narrow["charts"][chart].setdefault("style", {})
+            style["columns"] = {
+                **style.get("columns", {}),
+                **{column: {"visible": False} for column in columns},
+            }
+        _write(charts / PHONE / f"{board}.yml", narrow)
 
 
 def write_meta(settings: Settings, warehouse: Path, folder: Path, is_static: bool = False) -> None:
     """Write what all boards of the laid-out folder share, with what `warehouse` knows."""
     meta = _meta(settings, warehouse)
     if is_static:
-        meta["style"] |= {"variables": {"visible": False}, "footer": {"visible": False}}
+        meta["style"]["footer"] = {"visible": False}
     _write(folder / "charts" / META, meta)
+
+
+def _without_controls(board: dict[str, Any]) -> dict[str, Any]:
+    """The board with its filters unset and unseen."""
+    variables = {
+        name: value if isinstance(value, str) else {**value, "visible": False}
+        for name, value in board.get("variables", {}).items()
+    }
+    return {**board, "variables": variables} if variables else board
 
 
 def _narrow(board: dict[str, Any]) -> dict[str, Any]:
@@ -236,6 +254,10 @@ def _narrow(board: dict[str, Any]) -> dict[str, Any]:
 
 
 def _narrow_chart(chart: dict[str, Any]) -> dict[str, Any]:
+    if "axis_x" in chart.get("style", {}):
+        # Long names get room where there is some.
+        rest = {key: value for key, value in chart["style"].items() if key != "axis_x"}
+        chart = {**chart, "style": rest}
     multiples = chart.get("multiples", {})
     if "columns" not in multiples:
         return chart
@@ -306,28 +328,37 @@ def command(*arguments: str) -> list[str]:
 
 
 def render(folder: Path, output: Path) -> dict[str, str]:
-    """Draw the boards of a laid-out folder as pages, into `output`, in one process.
+    """Draw the boards of a laid-out folder as pages, into `output`: a process for each width.
 
     Returns the pages by board, those for telephones by phone/board. Raises UserError for the first
     board that cannot be drawn.
     """
-    names = [*BOARDS, *(f"{PHONE}/{board}" for board in BOARDS)]
-    done = subprocess.run(
-        command(
-            "render",
-            *(f"charts/{name}.yml" for name in names),
-            *("--format", "html", "--no-cache", "--no-warnings", "--diagnostics-json"),
-            *("--output", str(output / "{dir}" / "{stem}.html")),
-        ),
-        cwd=folder,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise UserError(_failure(done.stderr))
-    return {name: (output / f"charts/{name}.html").read_text(encoding="utf-8") for name in names}
+    names = {width: [f"{width}{board}" for board in BOARDS] for width in ("", f"{PHONE}/")}
+    drawing = [
+        subprocess.Popen(
+            command(
+                "render",
+                *(f"charts/{name}.yml" for name in group),
+                *("--format", "html", "--no-cache", "--no-warnings", "--diagnostics-json"),
+                *("--output", str(output / "{dir}" / "{stem}.html")),
+            ),
+            cwd=folder,
+            env=environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for group in names.values()
+    ]
+    said = [process.communicate()[1] for process in drawing]
+    for process, stderr in zip(drawing, said, strict=True):
+        if process.returncode:
+            raise UserError(_failure(stderr))
+    return {
+        name: (output / f"charts/{name}.html").read_text(encoding="utf-8")
+        for group in names.values()
+        for name in group
+    }
 
 
 def _failure(stderr: str) -> str:
