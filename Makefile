@@ -13,7 +13,7 @@ export PYTHONDONTWRITEBYTECODE :=
 export DO_NOT_TRACK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help build load gate publish audience score test test-full lint docs study-pages refit rollback backfill watch import demo-data bench clean
+.PHONY: help build load gate publish dashboard report pictures audience score test test-browser test-full lint docs study-pages refit rollback backfill watch import demo-data bench clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -37,6 +37,12 @@ gate: .venv/installed ## check what was handed in and what is handed out
 
 publish: .venv/installed ## publish the last build that passed everything
 	@$(RUN) pipeline.publish
+
+dashboard: .venv/installed ## serve the boards over the published file until Ctrl-C: make dashboard (PORT=8765)
+	@PORT="$(PORT)" $(RUN) pipeline.dashboard
+
+report: .venv/installed ## draw the boards as one page for people without a terminal: published/report.html
+	@$(RUN) pipeline.report
 
 refit: .venv/installed ## fit segmentations anew: make refit SEGMENTATION=behaviour (or all)
 	@SEGMART_REFIT=$(or $(SEGMENTATION),all) $(RUN) pipeline.load
@@ -64,6 +70,9 @@ score: .venv/installed ## say which segment a customer is in: make score CUSTOME
 test: .venv/installed ## run the test suite
 	@$(RUN) pytest -n $(JOBS) --dist loadfile
 
+test-browser: .venv/installed ## look at boards and report in Chromium, over the demo as published; pictures in screenshots/
+	@$(RUN) pytest tests/browser
+
 test-full: .venv/installed ## run the long tests too
 	@$(RUN) pytest -n $(JOBS) --dist loadfile -m "full or not full"
 
@@ -76,6 +85,9 @@ lint: .venv/installed ## sqlfluff, ruff and mypy
 docs: .venv/installed ## write the dbt docs (target/static_index.html) and, from the demo's build, docs/how_to_read_a_verdict.md
 	@$(BIN)/dbt docs generate --static --quiet && echo "target/static_index.html"
 	@$(RUN) pipeline.verdict_page
+
+pictures: .venv/installed ## photograph the demo's report for the README (docs/board_*.png)
+	@$(RUN) pipeline.pictures
 
 study-pages: .venv/installed ## import and build the studies and write docs/studies.md: make study-pages DATA=folder
 	@$(RUN) pipeline.study_pages $(or $(DATA),../shared/data)
