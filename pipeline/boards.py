@@ -82,6 +82,7 @@ CURRENCIES = (
     "BRL",
     "MXN",
 )
+_BOARD_LINK = re.compile(rf"(^|\()/({'|'.join((*BOARDS, *DETAIL_BOARDS))})(?=/)")
 _RELATION = re.compile(r"\b(?:marts|evidence|health)\.[a-z0-9_]+\b")
 
 
@@ -248,6 +249,7 @@ def _without_controls(board: dict[str, Any]) -> dict[str, Any]:
 
 def _narrow(board: dict[str, Any]) -> dict[str, Any]:
     """The board for a telephone: panels below each other, at most two figures beside each other."""
+    board = _linked_narrow(board)
     charts = {name: _narrow_chart(chart) for name, chart in board.get("charts", {}).items()}
     style = {"frame": {"width": PHONE_WIDTH, "margin": 14}}
     return {**board, "charts": charts, "rows": _narrow_rows(board["rows"]), "style": style}
@@ -378,6 +380,15 @@ def _failure(stderr: str) -> str:
 
 def _read(path: Path) -> dict[str, Any]:
     return dict(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+
+
+def _linked_narrow(value: Any) -> Any:
+    """Links to other boards, made to lead to those for telephones."""
+    if isinstance(value, dict):
+        return {key: _linked_narrow(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_linked_narrow(part) for part in value]
+    return _BOARD_LINK.sub(rf"\g<1>/{PHONE}/\g<2>", value) if isinstance(value, str) else value
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:

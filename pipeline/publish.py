@@ -149,10 +149,15 @@ def _write_report(settings: Settings) -> None:
     """Write the report of what is published now; the earlier one stays if it cannot be drawn."""
     try:
         report.write(settings)
-    except UserError as error:
+    except Exception as error:
         shown = settings.shown(settings.published_folder / report.REPORT_NAME)
-        log.write("make publish", "report not drawn", level="warning", message=str(error))
-        print(f"Published, but {shown} was not written anew: {error}", file=sys.stderr, flush=True)
+        reason = str(error)
+        if not isinstance(error, UserError):
+            reason = (
+                f"{type(error).__name__}; {log.write_exception('make report', error)} says more."
+            )
+        log.write("make publish", "report not drawn", level="warning", message=reason)
+        print(f"Published, but {shown} was not written anew: {reason}", file=sys.stderr, flush=True)
 
 
 def _state_written(

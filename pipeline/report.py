@@ -24,6 +24,7 @@ REPORT_NAME = "report.html"
 _FONTS = re.compile(r"@font-face\s*\{.*?\}", re.DOTALL)
 _DRAWING = re.compile(r"data-dbt-board>\s*(<svg.*</svg>)", re.DOTALL)
 _SCRIPT = re.compile(r"<script>.*?</script>", re.DOTALL)
+_CLAIM = re.compile(rf'href="(?:/{boards.PHONE})?/claim/?\?claim=([^"&]+)[^"]*"')
 _TITLE = re.compile(r"<title>(.*?)</title>", re.DOTALL)
 STYLE = """
 body { margin: 0; background: #fff; color: #222; font: 15px/1.45 'Inter Variable', sans-serif; }
@@ -64,9 +65,9 @@ def write(settings: Settings) -> Path:
     Raises UserError, with the earlier report left as it is, where they cannot be drawn.
     """
     warehouse = settings.published_folder / BUILD_FILE_NAME
-    boards.check(settings, warehouse)
     path = settings.published_folder / REPORT_NAME
     try:
+        boards.check(settings, warehouse)
         with tempfile.TemporaryDirectory(prefix="segmart-report-") as name:
             folder = Path(name)
             # A copy, so that the whole report is of one publish.
@@ -122,7 +123,7 @@ def _drawing(text: str, prefix: str) -> str:
     drawing = _FONTS.sub("", _found(_DRAWING, text, prefix))
     drawing = re.sub(r'(\sid=")', rf"\g<1>{prefix}-", drawing)
     drawing = re.sub(r"(url\(#|href=\"#)", rf"\g<1>{prefix}-", drawing)
-    return re.sub(r'href="/claim/\?claim=([^"&]+)[^"]*"', r'href="#claim-\g<1>"', drawing)
+    return _CLAIM.sub(r'href="#claim-\g<1>"', drawing)
 
 
 def _found(pattern: re.Pattern[str], text: str, board: str) -> str:
