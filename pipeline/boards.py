@@ -116,8 +116,7 @@ def check(settings: Settings, warehouse: Path) -> None:
         ) from error
     with connection:
         _refuse_other_contract(connection, settings, shown)
-        for query in queries(settings.root):
-            _refuse_broken(connection, query, shown)
+        _refuse_broken(connection, list(queries(settings.root)), shown)
 
 
 def _refuse_other_contract(
@@ -136,15 +135,21 @@ def _refuse_other_contract(
         )
 
 
-def _refuse_broken(connection: duckdb.DuckDBPyConnection, query: Query, shown: str) -> None:
-    try:
-        connection.execute(f"explain {query.sql}")
-    except duckdb.Error as error:
-        reason = sentences.one_line(str(error).split("\n\n")[0].split("LINE ")[0])
+def _refuse_broken(connection: duckdb.DuckDBPyConnection, asked: list[Query], shown: str) -> None:
+    broken: list[tuple[Query, str]] = []
+    for query in asked:
+        try:
+            connection.execute(f"explain {query.sql}")
+        except duckdb.Error as error:
+            text = str(error).split("LINE ")[0].removeprefix("Binder Error: ")
+            broken.append((query, sentences.one_line(text).removeprefix("Catalog Error: ")))
+    if broken:
+        # Of a missing column DuckDB says plainly what is missing in plain queries alone.
+        query, reason = next((one for one in broken if " column named " in one[1]), broken[0])
         raise UserError(
             f"{BOARDS_FOLDER}/{query.board}.yml, query {query.name}, does not fit {shown} "
             f"({reason}); change the query as the table was changed."
-        ) from error
+        )
 
 
 def queries(root: Path) -> Iterator[Query]:
