@@ -266,6 +266,11 @@ def _narrow_chart(chart: dict[str, Any]) -> dict[str, Any]:
         rest = {key: value for key, value in chart["style"].items() if key != "axis_x"}
         chart = {**chart, "style": rest}
     multiples = chart.get("multiples", {})
+    marks = chart.get("style", {}).get("marks", {}).get("bar", {})
+    if "rows" in multiples and "labels" in marks:
+        # Beside the names of rows and panels there is no room for them.
+        bar = {key: value for key, value in marks.items() if key != "labels"}
+        chart = {**chart, "style": {**chart["style"], "marks": {"bar": bar}}}
     if "columns" not in multiples:
         return chart
     rest = {key: value for key, value in multiples.items() if key != "columns"}
