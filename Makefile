@@ -13,7 +13,7 @@ export PYTHONDONTWRITEBYTECODE :=
 export DO_NOT_TRACK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help build load gate publish publish-postgres superset-assets audience score metrics new-metric test test-full test-bi lint docs study-pages refit rollback backfill watch import demo-data bench clean
+.PHONY: help build load gate publish publish-postgres superset-assets dashboard report pictures audience score metrics new-metric test test-browser test-full test-bi lint docs study-pages refit rollback backfill watch import demo-data bench clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
@@ -37,6 +37,12 @@ gate: .venv/installed ## check what was handed in and what is handed out
 
 publish: .venv/installed ## publish the last build that passed everything
 	@$(RUN) pipeline.publish
+
+dashboard: .venv/installed ## serve the boards over the published file until Ctrl-C: make dashboard (PORT=8765)
+	@PORT="$(PORT)" $(RUN) pipeline.dashboard
+
+report: .venv/installed ## draw the boards as one page for people without a terminal: published/report.html
+	@$(RUN) pipeline.report
 
 # Most users need no server: its client is one wheel, kept apart from .venv.
 .venv-bi/postgres/installed: requirements-postgres.lock .venv/installed
@@ -82,6 +88,9 @@ new-metric: .venv/installed ## write the files of a metric of your own: make new
 test: .venv/installed ## run the test suite
 	@$(RUN) pytest -n $(JOBS) --dist loadfile
 
+test-browser: .venv/installed ## look at boards and report in Chromium, over the demo as published; pictures in screenshots/
+	@$(RUN) pytest tests/browser
+
 test-full: .venv/installed ## run the long tests too
 	@$(RUN) pytest -n $(JOBS) --dist loadfile -m "full or not full"
 
@@ -104,6 +113,9 @@ lint: .venv/installed ## sqlfluff, ruff and mypy
 docs: .venv/installed ## write the dbt docs (target/static_index.html) and, from the demo's build, docs/how_to_read_a_verdict.md
 	@$(BIN)/dbt docs generate --static --quiet && echo "target/static_index.html"
 	@$(RUN) pipeline.verdict_page
+
+pictures: .venv/installed ## photograph the demo's report for the README (docs/board_*.png)
+	@$(RUN) pipeline.pictures
 
 study-pages: .venv/installed ## import and build the studies and write docs/studies.md: make study-pages DATA=folder
 	@$(RUN) pipeline.study_pages $(or $(DATA),../shared/data)

@@ -3,7 +3,8 @@
 The build file is read, never handed out. Readers see `warehouse.duckdb` (aggregates),
 `customers.duckdb` (customer grain, mode 0600), a page on how to read a verdict, the fits in use
 (`fits/`, for `make score`) and `parquet/latest`, each replaced in one step after it was written
-whole elsewhere, so that a killed publish leaves the old or the new one.
+whole elsewhere, so that a killed publish leaves the old or the new one. Last comes `report.html`,
+which takes longer than all the rest: a report that cannot be drawn takes nothing back.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import json
 import os
 import re
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -22,7 +24,7 @@ from pathlib import Path
 
 import duckdb
 
-from pipeline import fits, log, sentences, state, verdict_page
+from pipeline import fits, log, report, sentences, state, verdict_page
 from pipeline.sentences import UserError
 from pipeline.settings import DEMO_KEY, Settings
 from pipeline.summary import print_summary
@@ -138,7 +140,24 @@ def publish(settings: Settings) -> BuildInfo:
         ) from error
     except (duckdb.IOException, duckdb.FatalException) as error:
         raise UserError(f"Nothing was published: {sentences.one_line(str(error))}") from error
+    if os.environ.get("REPORT", "").strip() != "no":
+        _write_report(settings)
     return info
+
+
+def _write_report(settings: Settings) -> None:
+    """Write the report of what is published now; the earlier one stays if it cannot be drawn."""
+    try:
+        report.write(settings)
+    except Exception as error:
+        shown = settings.shown(settings.published_folder / report.REPORT_NAME)
+        reason = str(error)
+        if not isinstance(error, UserError):
+            reason = (
+                f"{type(error).__name__}; {log.write_exception('make report', error)} says more."
+            )
+        log.write("make publish", "report not drawn", level="warning", message=reason)
+        print(f"Published, but {shown} was not written anew: {reason}", file=sys.stderr, flush=True)
 
 
 def _state_written(

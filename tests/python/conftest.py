@@ -15,6 +15,8 @@ import pytest
 PROJECT = Path(__file__).resolve().parents[2]
 NOT_COPIED = ("target", "logs", "published", "published-prod", "imported", "state")
 OWN_VARIABLES = ("RAW_DATA", "RAW_FORMAT", "AS_OF", "STATE", "PYTHONDONTWRITEBYTECODE")
+# The report takes longer to draw than a publish to write; its own tests draw it.
+os.environ["REPORT"] = "no"
 
 
 class Build(NamedTuple):
