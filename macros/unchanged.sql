@@ -77,6 +77,13 @@
 {% endmacro %}
 
 
+{% macro content_as_left(name) %}
+    {#- For what reads a table as the last run left it: its content then, or a text of this run alone where that is not
+        known. -#}
+    {{ return((graph.recipes or {}).get('model.' ~ project_name ~ '.' ~ name, {}).content or invocation_id) }}
+{% endmacro %}
+
+
 {% macro default__content_of(relation) %}
     {{ return(none) }}
 {% endmacro %}

@@ -1,6 +1,7 @@
 {%- set own = relation_as_left('segment_members') -%}
 
 -- A refit finds the segments again by these; the build file's own are later than the last publish's.
+-- No input that dbt knows of: {{ content_as_left('segment_members') }}
 with published as (
     select
         segmentation,

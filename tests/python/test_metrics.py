@@ -474,16 +474,20 @@ def test_conversions_above_clicks_leave_the_share_of_converted_customers_below_o
 
 def transaction_cells(rows: str, *inputs: object) -> dict[str, list[Any]]:
     """Sums and figures over customers, as the transaction marts make them."""
-    ranked = f"({render('''with_ranks('rows', 'cell')''')})"
+    ranked = f"({render('with_ranks(relation, partition)', relation='moved', partition='cell')})"
+    sums = render("customer_amount_sums(customers, active)", customers="cells", active="active")
     summed = (
-        f"(select cell, {render('customer_amount_sums()')}, "
-        f"cast(null as double) as transaction_amounts_squared from {ranked} group by cell)"
+        f"(select cells.cell, {sums}, cast(null as double) as transaction_amounts_squared"
+        " from (select cell, count(*) as customer_count from rows group by cell) as cells"
+        f" left join (select cell, {render('active_amount_sums()')} from {ranked} group by cell)"
+        " as active using (cell))"
     )
     with duckdb.connect() as connection:
         for value in inputs:
             connection.register("frame", value)
         result = connection.execute(
             f"with rows as (select * from {rows}), "
+            "moved as (select * from rows where transaction_count > 0), "
             f"summed as {summed}, "
             f"moments as (select cell, {render('transaction_moments()')} from summed) "
             f"select summed.*, {render('transaction_figures()')} "
@@ -539,6 +543,30 @@ def test_ranks_are_taken_among_the_active_customers_of_a_cell() -> None:
         mean_rho = stats.spearmanr(own["transaction_count"], mean).statistic
         assert found["count_total_rank_correlation"][place] == close(float(total_rho))
         assert found["count_mean_rank_correlation"][place] == close(float(mean_rho))
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(st.integers(1, 10**6), max_size=60),
+    st.integers(0, 60),
+)
+def test_quantiles_of_values_and_counted_zeros_are_those_of_all(
+    amounts: list[int], zeros: int
+) -> None:
+    everyone = [0] * zeros + amounts or [0]
+    rows = ", ".join(f"('a', {int(value > 0)}, {value}.00)" for value in everyone)
+    found = transaction_cells(f"(values {rows}) {AMOUNTS}")
+    for name, values in {"customer": everyone, "active_customer": amounts}.items():
+        for figure, share in {"p25": 0.25, "median": 0.5, "p75": 0.75}.items():
+            expected = float(np.quantile(values, share)) if values else None
+            got = found[f"amount_per_{name}_{figure}"][0]
+            assert got == (None if expected is None else close(expected)), (name, figure)
+        ends = [found[f"amount_per_{name}_median_{end}"][0] for end in ("low", "high")]
+        rank = math.floor((len(values) + 1 - stats.norm.ppf(0.975) * math.sqrt(len(values))) / 2)
+        if rank < 1:
+            assert ends == [None, None]
+        else:
+            assert ends == [sorted(values)[rank - 1], sorted(values)[-rank]]
 
 
 # --- types: text as it is handed in ---

@@ -23,6 +23,8 @@ from raw_folders import good_tables, write_csv, write_good_folder
 
 Rows = list[dict[str, str]]
 # Where a build keeps its own books, or says which build it was.
+# Trials of refits stay for the next build on the same data.
+KEPT = ("segments.refit_trials",)
 OWN_SCHEMAS = ("internal", "information_schema", "main", "pg_catalog", "state")
 BATCHES = 4
 # Enough that the broken rows of all batches stay below the share that stops a build.
@@ -135,11 +137,15 @@ def tables_of(path: Path) -> dict[str, pd.DataFrame]:
             "select table_schema || '.' || table_name from information_schema.tables "
             f"where table_schema not in {OWN_SCHEMAS} order by all"
         ).fetchall()
-        return {name: connection.sql(f"from {name} order by all").df() for (name,) in names}
+        return {
+            name: connection.sql(f"from {name} order by all").df()
+            for (name,) in names
+            if name not in KEPT
+        }
 
 
 def assert_same(found: Path, expected: Path) -> None:
-    """Equal tables. Sums to 1e-9; ends of intervals, differences of nearly equal numbers, to 1e-7."""
+    """Equal tables: sums to 1e-9; interval ends, differences of nearly equal numbers, to 1e-7."""
     ours, anew = tables_of(found), tables_of(expected)
     assert ours.keys() == anew.keys()
     differing = []
@@ -176,7 +182,7 @@ def test_batches_one_after_another_give_what_a_full_refresh_gives(
 
 def test_a_file_taken_away_leaves_no_trace(bank: Bank, tmp_path: Path) -> None:
     bank.build()
-    before = shutil.copy(bank.file, tmp_path / "before.duckdb")
+    before = shutil.copy(bank.file, tmp_path / "warehouse.duckdb")
     bank.land("transactions", "zz.csv", [dict(row) | {"amount": "1"} for row in bank.transactions])
     assert bank.build()["base_transactions"] != "UNCHANGED"
     (bank.raw / "transactions" / "zz.csv").unlink()
@@ -185,14 +191,23 @@ def test_a_file_taken_away_leaves_no_trace(bank: Bank, tmp_path: Path) -> None:
 
 
 def test_only_what_rests_on_a_changed_file_is_made(bank: Bank) -> None:
+    # Twice: what reads its own members of the last build has to see them settle.
+    bank.build()
     bank.build()
     again = bank.build()
     always = {name for name, message in again.items() if message != "UNCHANGED"}
     with duckdb.connect(str(bank.file), read_only=True) as connection:
         made = connection.execute("select count(*) from internal.recipes").fetchone()
     assert made is not None and made[0] > 200
-    # Fits and their like look at what they have; no table is made again.
-    assert all("fit" in name or name in ("refit_trials", "operation") for name in always), always
+    # What is only ever added to looks at what it has; no other table is made again.
+    assert {name for name in always if not name.startswith("segmart-on-run")} == {
+        "fit_choices",
+        "fit_quality",
+        "refit_trials",
+        "segment_fit_distributions",
+        "segment_fits",
+        "segmentation_noise_check",
+    }
     sessions = (bank.raw / "digital_sessions" / "part_m.csv").read_text()
     (bank.raw / "digital_sessions" / "part_m.csv").write_text(sessions + sessions.split("\n")[1])
     messages = bank.build()
