@@ -15,6 +15,7 @@ import duckdb
 import pytest
 import yaml  # type: ignore[import-untyped]
 from conftest import PROJECT, Build
+from published_files import with_decoy
 
 from pipeline import boards, publish
 from pipeline.sentences import UserError
@@ -254,6 +255,23 @@ def test_the_default_segmentation_is_the_primary_one(warehouse: Path) -> None:
                     "select primary_segmentation from health.build_info"
                 ).fetchall()
             assert [row[0] for row in rows] == [primary]
+
+
+def test_no_board_adds_or_mixes_segmentations(warehouse: Path, tmp_path: Path) -> None:
+    """A second segmentation of the same customers changes nothing but the list to choose from.
+
+    Findings list sentences, each of one segmentation; there the decoy is every sentence said twice.
+    """
+    paths = (warehouse, with_decoy(warehouse, tmp_path))
+    differing = set()
+    for query in boards.queries(PROJECT):
+        found = []
+        for path in paths:
+            with duckdb.connect(str(path), read_only=True) as connection:
+                found.append(sorted(map(str, connection.execute(query.sql).fetchall())))
+        if found[0] != found[1] and query.board not in ("findings", "claim"):
+            differing.add(query.name)
+    assert differing == {"segmentations"}
 
 
 def test_a_board_that_cannot_be_found_is_named() -> None:
