@@ -9,6 +9,7 @@ from pathlib import Path
 
 import duckdb
 
+from pipeline.report import REPORT_NAME
 from pipeline.settings import Settings
 
 WIDTH = 100
@@ -53,12 +54,18 @@ def summary_lines(connection: duckdb.DuckDBPyConnection, settings: Settings) -> 
         f"  {published}/parquet/latest    the same as Parquet",
         f"  {published}/customers.duckdb  customer by customer, for you alone",
         f"  {published}/how_to_read_a_verdict.md",
+        *_report_line(settings),
         "",
         "Next:",
         *_look_inside(settings.published_folder / "warehouse.duckdb", settings),
         "  make test    runs the whole test suite",
         "  make help    lists the other commands",
     ]
+
+
+def _report_line(settings: Settings) -> list[str]:
+    report = settings.published_folder / REPORT_NAME
+    return [f"  {settings.shown(report)}       every board on one page"] if report.exists() else []
 
 
 def _as_of(connection: duckdb.DuckDBPyConnection) -> list[str]:
