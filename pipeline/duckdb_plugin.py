@@ -100,7 +100,7 @@ class Plugin(BasePlugin):
 
 @functools.cache
 def library_hash() -> str:
-    """The md5 of everything that Python models compute with: the library's code and the locked versions."""
+    """The md5 of what Python models compute with: the library and the locked versions."""
     root = Path(__file__).parents[1]
     files = [*sorted((root / "segmentation").rglob("*.py")), root / "requirements.lock"]
     return hashlib.md5(b"".join(path.read_bytes() for path in files)).hexdigest()
