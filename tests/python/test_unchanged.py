@@ -26,7 +26,6 @@ Rows = list[dict[str, str]]
 # Trials of refits stay for the next build on the same data.
 KEPT = ("segments.refit_trials",)
 OWN_SCHEMAS = ("internal", "information_schema", "main", "pg_catalog", "state")
-BATCHES = 4
 # Enough that the broken rows of all batches stay below the share that stops a build.
 CUSTOMERS = 800
 
@@ -164,11 +163,17 @@ def assert_same(found: Path, expected: Path) -> None:
     assert differing == []
 
 
+@pytest.mark.parametrize(
+    ("seed", "batches"),
+    [(20260630, 2), *(pytest.param(seed, 5, marks=pytest.mark.full) for seed in range(4))],
+)
 def test_batches_one_after_another_give_what_a_full_refresh_gives(
-    bank: Bank, tmp_path: Path
+    seed: int, batches: int, tmp_path: Path
 ) -> None:
-    draw = random.Random(20260630)
-    for _ in range(BATCHES):
+    draw = random.Random(seed)
+    bank = Bank(tmp_path / "bank")
+    bank.build()
+    for _ in range(batches):
         land_batch(bank, draw)
         messages = bank.build()
         # Nothing was handed in that they rest on.
