@@ -174,6 +174,20 @@ def test_a_title_is_hedged_when_the_difference_may_be_chance(
     assert title.startswith("Whether ") and "is not sure" in title
 
 
+def test_a_title_says_what_was_counted_where_some_are_too_small_to_judge(
+    project: Path, warehouse: Path
+) -> None:
+    published(
+        project,
+        warehouse,
+        "update evidence.segment_differences set adjusted_p = null where other_segment_id = 1",
+    )
+    sql = {one.name: one.sql for one in boards.queries(project)}["ctr_title"]
+    with duckdb.connect(str(project / "published" / "warehouse.duckdb")) as connection:
+        ((title,),) = connection.execute(sql).fetchall()
+    assert title.startswith("As counted, ") and "not sure" not in title
+
+
 def test_exposures_name_what_each_board_reads() -> None:
     exposures = yaml.safe_load((PROJECT / "models" / "_exposures_boards.yml").read_text())
     said = {
