@@ -83,6 +83,7 @@ CURRENCIES = (
     "MXN",
 )
 _BOARD_LINK = re.compile(rf"(^|\()/({'|'.join((*BOARDS, *DETAIL_BOARDS))})(?=/)")
+NOTHING_TO_DRAW = "There are not enough customers anywhere to show this."
 _RELATION = re.compile(r"\b(?:marts|evidence|health)\.[a-z0-9_]+\b")
 
 
@@ -223,8 +224,13 @@ def lay_out(settings: Settings, warehouse: Path, folder: Path, is_static: bool =
                 (copy / path.name).symlink_to(path)
     write_meta(settings, warehouse, folder, is_static)
     hidden = _read(settings.root / BOARDS_FOLDER / PHONE_COLUMNS)
+    bare = _charts_without_a_value(settings.root, warehouse)
     for board in (*BOARDS, *DETAIL_BOARDS):
         content = _read(settings.root / BOARDS_FOLDER / f"{board}.yml")
+        if bare[board]:
+            content = _in_words(content, bare[board])
+            (charts / f"{board}.yml").unlink()
+            _write(charts / f"{board}.yml", _without_controls(content) if is_static else content)
         narrow = _narrow(_without_controls(content) if is_static else content)
         for chart, columns in hidden.get(board, {}).items():
             style = narrow["charts"][chart].setdefault("style", {})
@@ -233,6 +239,32 @@ def lay_out(settings: Settings, warehouse: Path, folder: Path, is_static: bool =
                 **{column: {"visible": False} for column in columns},
             }
         _write(charts / PHONE / f"{board}.yml", narrow)
+
+
+def _charts_without_a_value(root: Path, warehouse: Path) -> dict[str, set[str]]:
+    """Board to its charts in which no mark would stand: dbt Charts refuses to draw them."""
+    found: dict[str, set[str]] = {board: set() for board in (*BOARDS, *DETAIL_BOARDS)}
+    with duckdb.connect(str(warehouse), read_only=True) as connection:
+        asked = {(one.board, one.name): one.sql for one in queries(root)}
+        for board in found:
+            for name, chart in _read(root / BOARDS_FOLDER / f"{board}.yml")["charts"].items():
+                value = chart.get("y")
+                if isinstance(value, str) and (board, chart.get("query")) in asked:
+                    sql = asked[board, chart["query"]]
+                    row = connection.execute(f'select count("{value}") from ({sql})').fetchone()
+                    if row == (0,):
+                        found[board].add(name)
+    return found
+
+
+def _in_words(board: dict[str, Any], bare: set[str]) -> dict[str, Any]:
+    """The board with words in the place of these charts."""
+    queries, charts = dict(board["queries"]), dict(board["charts"])
+    for name in bare:
+        queries[f"{name}_in_words"] = {"sql": f"select '{NOTHING_TO_DRAW}' as note"}
+        kept = {key: charts[name][key] for key in ("title", "subtitle") if key in charts[name]}
+        charts[name] = {**kept, "query": f"{name}_in_words", "type": "table"}
+    return {**board, "queries": queries, "charts": charts}
 
 
 def write_meta(settings: Settings, warehouse: Path, folder: Path, is_static: bool = False) -> None:

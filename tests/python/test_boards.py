@@ -253,6 +253,28 @@ def test_an_unknown_currency_is_no_symbol(project: Path, warehouse: Path) -> Non
     assert meta["style"]["formats"]["currency_whole"] == ",.0f"
 
 
+def test_a_chart_without_a_mark_is_words(project: Path, warehouse: Path, tmp_path: Path) -> None:
+    published(project, warehouse, "update evidence.campaign_effects set holdout_count = 1")
+    settings = Settings.from_environment({}, project)
+    for is_static in (True, False):
+        folder = tmp_path / f"laid_out_{is_static}"
+        boards.lay_out(settings, project / "published" / "warehouse.duckdb", folder, is_static)
+        for place in (folder / "charts", folder / "charts" / boards.PHONE):
+            board = yaml.safe_load((place / "campaign_impact.yml").read_text())
+            assert board["charts"]["segment_effects"]["type"] == "table"
+            assert boards.NOTHING_TO_DRAW in board["queries"]["segment_effects_in_words"]["sql"]
+            assert board["charts"]["counted"]["query"] == "counted"
+        assert yaml.safe_load((folder / "charts" / "value.yml").read_text())["charts"]
+    board, page = "charts/campaign_impact.yml", tmp_path / "page.html"
+    subprocess.run(
+        boards.command("render", board, "--format", "html", "--output", str(page)),
+        cwd=tmp_path / "laid_out_True",
+        env=boards.environment(),
+        check=True,
+    )
+    assert "not enough customers" in page.read_text()
+
+
 def test_more_segments_than_colours_are_drawn(project: Path) -> None:
     names = [f"Segment {number}" for number in range(30)]
     colours = boards._colours(names)
