@@ -74,6 +74,8 @@
 
 
 {% macro left_as_it_is(relation) %}
+    {#- Hooks hold checks, and their limits may have changed though the rows have not. -#}
+    {{ run_hooks(post_hooks) }}
     {% call noop_statement('main', 'UNCHANGED', 'UNCHANGED', 0) %}{% endcall %}
     {{ return({'relations': [relation]}) }}
 {% endmacro %}
