@@ -40,6 +40,18 @@
 {%- endmacro %}
 
 
+{% macro part_with_most_broken(name) %}
+    {#- Words that name the one part of several that holds most of a raw file's broken rows; empty where none does. -#}
+    {% set parts = run_query(
+        'select source_file, count(case when ' ~ is_broken_now(name) ~ ' then 1 end) as broken_count from ' ~ ref('base_' ~ name)
+        ~ ' group by source_file order by broken_count desc, source_file').rows %}
+    {% if parts | length > 1 and 2 * parts[0][1] > parts | sum(attribute=1) %}
+        {{ return(', and most in ' ~ parts[0][0] ~ ' (' ~ parts[0][1] ~ ')') }}
+    {% endif %}
+    {{ return('') }}
+{% endmacro %}
+
+
 {% macro stop_at_broken_rows() %}
     {#- A build with too many broken rows of one entity is not to be trusted (var broken_share_limit). The first entity
         over it is named: without its rows those of later ones break too. -#}
@@ -67,6 +79,7 @@
             {{ exceptions.raise_compiler_error(
                 rows[0][0] ~ ': ' ~ rows[0][1] ~ ' of ' ~ rows[0][2] ~ ' rows are broken, more than the limit of '
                 ~ '%g' % (100 * var('broken_share_limit')) ~ ' % (broken_share_limit); most by ' ~ worst | join(', ')
+                ~ part_with_most_broken(rows[0][0])
                 ~ ('. Mend the file, or set RAW_FORMAT to its encoding and delimiter' if rows[0][3] == 'malformed_line' else '. Mend the file')
                 ~ '; quarantine.rejected_rows holds every row.') }}
         {% endif %}

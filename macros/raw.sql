@@ -87,7 +87,7 @@
 
 
 {% macro raw_source(name) %}
-    {#- What is there for one raw file: {kind: seed|csv|parquet|missing, label, parts: [{paths, header, label}],
+    {#- What is there for one raw file: {kind: seed|csv|parquet|missing, label, parts: [{paths, header, label, unended}],
         expected, types: {column: as written}, received, missing, ignored, lacking: {column: the part without it}}.
         A column that one part lacks is missing. Stops the build where a required file or column is missing.
         Models ask for the same thing dozens of times a run and are told what was found first. -#}

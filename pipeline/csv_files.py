@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _CHUNK_BYTES = 1 << 20
+# DuckDB keeps as much of a line that it rejects.
+_REJECTED_BYTES = 10_000
 
 
 class UnreadableFile(Exception):
@@ -21,14 +23,20 @@ class UnreadableFile(Exception):
 
 @dataclass(frozen=True)
 class CsvFile:
-    """A file DuckDB can read: UTF-8, one kind of line end; `header` holds the names as written."""
+    """A file DuckDB can read: UTF-8, one kind of line end; `header` holds the names as written.
+
+    `unended_line` is the last line where no line end follows it, else empty.
+    """
 
     path: Path
     header: list[str]
+    unended_line: str
 
 
-def open_csv(path: Path, encoding: str, delimiter: str, decoded_folder: Path) -> CsvFile:
+def open_csv(path: Path, name: str, encoding: str, delimiter: str, decoded_folder: Path) -> CsvFile:
     """Find the header of `path`; decode it into `decoded_folder` where DuckDB could not read it.
+
+    `name` is what errors call the file.
 
     A copy is made only for an encoding other than UTF-8 and for files that mix line ends; it is
     reused as long as the file's size and time of change stay the same, and replaced after that.
@@ -40,13 +48,13 @@ def open_csv(path: Path, encoding: str, delimiter: str, decoded_folder: Path) ->
         start = file.read(4)
     if codec == "utf-8" and start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
         raise UnreadableFile(
-            f"{path.name} is UTF-16, not UTF-8; save it as UTF-8, "
+            f"{name} is UTF-16, not UTF-8; save it as UTF-8, "
             "or set RAW_FORMAT to '{encoding: utf-16}'."
         )
     readable = path
     if codec != "utf-8" or not _has_one_line_end(path):
-        readable = _decoded_copy(path, encoding, decoded_folder)
-    return CsvFile(readable, _header(readable, path.name, delimiter))
+        readable = _decoded_copy(path, name, encoding, decoded_folder)
+    return CsvFile(readable, _header(readable, name, delimiter), _unended_line(readable))
 
 
 def file_hash(path: str) -> str:
@@ -80,7 +88,7 @@ def _has_one_line_end(path: Path) -> bool:
     return returns == 0 or returns == both == line_feeds
 
 
-def _decoded_copy(path: Path, encoding: str, folder: Path) -> Path:
+def _decoded_copy(path: Path, name: str, encoding: str, folder: Path) -> Path:
     """A copy in UTF-8 with "\\n"; under the file's own name, which tells where a row came from."""
     state = path.stat()
     copies = folder / _short_hash(str(path.resolve()))
@@ -103,7 +111,7 @@ def _decoded_copy(path: Path, encoding: str, folder: Path) -> Path:
         os.replace(unfinished, copy)
     except UnicodeError as problem:
         raise UnreadableFile(
-            f"{path.name} is not {encoding} ({problem}); set the encoding in RAW_FORMAT to the one "
+            f"{name} is not {encoding} ({problem}); set the encoding in RAW_FORMAT to the one "
             "the file was written in."
         ) from None
     finally:
@@ -116,6 +124,15 @@ def _decoded_copy(path: Path, encoding: str, folder: Path) -> Path:
 
 def _short_hash(text: str) -> str:
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()[:12]
+
+
+def _unended_line(path: Path) -> str:
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _REJECTED_BYTES))
+        end = file.read()
+    last = end.replace(b"\r", b"\n").rsplit(b"\n", maxsplit=1)[-1]
+    # A text in SQL ends at a NUL.
+    return last.decode(errors="replace").split("\0", maxsplit=1)[0]
 
 
 def _header(path: Path, name: str, delimiter: str) -> list[str]:

@@ -8,20 +8,24 @@ cannot be read.
 from __future__ import annotations
 
 import atexit
+import dataclasses
 import functools
 import hashlib
 import json
+import os
 import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
+from dbt.adapters.duckdb.credentials import DuckDBCredentials
 from dbt.adapters.duckdb.plugins import BasePlugin
 from dbt_common.exceptions import DbtRuntimeError
 
 from pipeline import csv_files, raw_files, sentences, state
 from pipeline.file_hashes import FileHashes
+from pipeline.settings import spill_folder_of
 
 
 class Plugin(BasePlugin):
@@ -53,6 +57,12 @@ class Plugin(BasePlugin):
                 "again."
             ) from error
 
+    def update_connection_config(self, creds: DuckDBCredentials, config: dict[str, object]) -> None:
+        """Let DuckDB spill where SPILL_FOLDER says; it takes no other folder once it is open."""
+        text = os.environ.get("SPILL_FOLDER", "")
+        if folder := spill_folder_of(Path(creds.path).absolute(), text):
+            config["temp_directory"] = str(folder)
+
     def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
         """Register the functions that `raw()` calls."""
         decoded = self._folder / "decoded"
@@ -65,15 +75,17 @@ class Plugin(BasePlugin):
         def files_of(folder: str) -> str:
             return _answer(lambda: {"paths": [str(p) for p in raw_files.files_of(Path(folder))]})
 
-        def open_csv(path: str, encoding: str, delimiter: str) -> str:
+        def open_csv(path: str, name: str, encoding: str, delimiter: str) -> str:
             def look() -> dict[str, object]:
-                found = csv_files.open_csv(Path(path), encoding, delimiter, decoded)
-                return {"path": str(found.path), "header": found.header}
+                found = csv_files.open_csv(Path(path), name, encoding, delimiter, decoded)
+                return {**dataclasses.asdict(found), "path": str(found.path)}
 
             return _answer(look)
 
-        def open_parquet(path: str) -> str:
-            return _answer(lambda: {"path": path, "header": raw_files.parquet_columns(Path(path))})
+        def open_parquet(path: str, name: str) -> str:
+            return _answer(
+                lambda: {"path": path, "header": raw_files.parquet_columns(Path(path), name)}
+            )
 
         def state_files(target: str, source_name: str, raw_data: str) -> str:
             def look() -> dict[str, object]:

@@ -39,8 +39,8 @@ ENGINE = {
     "isolation_level": "AUTOCOMMIT",
     "skip_autocommit_rollback": True,
     "pool_reset_on_return": None,
-    "connect_args": {"read_only": True, "config": {"autoinstall_known_extensions": "false"}},
 }
+CONFIG = {"autoinstall_known_extensions": "false"}
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def judge(settings: Settings) -> Verdict:
         settings.gate_file.unlink(missing_ok=True)
         suites = read_suites(settings.root / SUITES)
         macros = read_macros(settings.root / SUITES / MACROS)
-        failures = _run(suites, macros, settings.build_file)
+        failures = _run(suites, macros, settings)
         if _finished_build(settings) != build_id:
             raise UserError("The build changed while it was judged; run `make gate` again.")
         expected = {group: 0 for group in GROUPS}
@@ -233,7 +233,7 @@ def read_macros(path: Path) -> str:
 # --- run the checkpoints ---
 
 
-def _run(suites: Sequence[Suite], macros: str, build_file: Path) -> list[Failure]:
+def _run(suites: Sequence[Suite], macros: str, settings: Settings) -> list[Failure]:
     """Every expectation that does not hold, in the order of the suites."""
     # Read when the package is imported, which takes seconds: only now is it worth it.
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
@@ -244,13 +244,14 @@ def _run(suites: Sequence[Suite], macros: str, build_file: Path) -> list[Failure
         import great_expectations as gx
 
         logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
+        config = {**CONFIG, **settings.duckdb_config}
         context: Any = gx.get_context(mode="ephemeral", project_config=_in_memory())
         with _every_connection_knows(macros):
             datasource = context.data_sources.add_sql(
                 name="build",
-                connection_string=_address(build_file),
+                connection_string=_address(settings.build_file),
                 create_temp_table=False,
-                kwargs=ENGINE,
+                kwargs={**ENGINE, "connect_args": {"read_only": True, "config": config}},
             )
             engine = datasource.get_engine()
             try:

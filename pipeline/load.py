@@ -6,6 +6,7 @@ does shows as one line a stage, and what goes wrong as one sentence a node.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import sys
@@ -59,6 +60,14 @@ _TRACE_END = re.compile(
 )
 _LOCKED = re.compile(r'Could not set lock on file "(?P<file>[^"]+)".*?\(PID (?P<pid>\d+)\)', re.S)
 _UNREADABLE = re.compile(r'Failed to read (?:\w+ )?file "(?P<file>[^"]+)": (?P<reason>[^\n]+)')
+_NOT_ONE_TYPE = re.compile(
+    r'Error while reading file "(?P<file>[^"]+)": failed to cast column "(?P<column>[^"]+)" '
+    r"from type (?P<type>[^:]+?) to (?P<other>[^:]+?): "
+)
+_GONE = re.compile(
+    r"(?:No files found that match the pattern|No such file or directory:|Cannot open file)"
+    r"""\s+["'](?P<file>[^"']+)["']"""
+)
 _NOT_DUCKDB = re.compile(r'The file "(?P<file>[^"]+)" exists, but it is not a valid DuckDB')
 
 
@@ -84,12 +93,14 @@ def main() -> int:
 
 
 def prepare(settings: Settings) -> None:
-    """Make the folders that dbt writes to, and set what its macros read of the environment."""
+    """Make the folders that dbt writes to, and set what dbt reads of this process."""
     settings.build_folder.mkdir(parents=True, exist_ok=True)
     settings.logs_folder.mkdir(parents=True, exist_ok=True)
     # dbt's macros hash and read the very path that the build folder is named after.
     os.environ["RAW_DATA"] = str(settings.raw_data or "")
     os.environ["SEGMART_TARGET"] = settings.target
+    # On a full disk every line that dbt's log has no room for would be a stack trace.
+    logging.raiseExceptions = False
 
 
 def parse(settings: Settings) -> Manifest:
@@ -354,6 +365,9 @@ def sentence_of(
     where = str(getattr(node, "original_file_path", "") or node_name)
     if kind == "operation":
         where = f"The hook {node_name}"
+    # Whichever node it was: the next one would have found no more room.
+    if sentence := sentences.of_too_small_a_machine(message, "The build", shown):
+        return sentence
     about = f"{where} failed: " if where else ""
     if "Traceback (most recent call last):" in message:
         return _of_python(message, about)
@@ -379,6 +393,17 @@ def _about_file(message: str, shown: Callable[[Path], str]) -> str | None:
         return (
             f"{shown(Path(unreadable['file']))} cannot be read "
             f"({unreadable['reason'].rstrip('. ')}); export it again."
+        )
+    if cast := _NOT_ONE_TYPE.search(message):
+        return (
+            f"{shown(Path(cast['file']))} has the column {cast['column']} as {cast['type']}, which "
+            f"cannot be read as one with the {cast['other']} of another part; write all parts with "
+            "the same types."
+        )
+    if gone := _GONE.search(message):
+        return (
+            f"{shown(Path(gone['file']))} was there when the build began and is gone; put it back "
+            "or leave it out, then run the same command again."
         )
     if broken := _NOT_DUCKDB.search(message):
         return (

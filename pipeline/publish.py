@@ -123,7 +123,7 @@ def publish(settings: Settings) -> BuildInfo:
                 _remove_leftovers(settings.published_folder)
                 work = settings.published_folder / f"{WORK_PREFIX}{os.getpid()}"
                 try:
-                    _write_all(build, work)
+                    _write_all(build, work, settings.spill_folder or work / "spill")
                     _write_page(work, settings)
                     _write_fits(build, work)
                     with _state_written(build, info, settings) as new_state:
@@ -139,7 +139,10 @@ def publish(settings: Settings) -> BuildInfo:
             f"{sentences.of_os_error(error)}."
         ) from error
     except (duckdb.IOException, duckdb.FatalException) as error:
-        raise UserError(f"Nothing was published: {sentences.one_line(str(error))}") from error
+        reason = sentences.of_too_small_a_machine(str(error), "make publish", settings.shown)
+        raise UserError(
+            f"Nothing was published: {reason or sentences.one_line(str(error))}"
+        ) from error
     if os.environ.get("REPORT", "").strip() != "no":
         _write_report(settings)
     return info
@@ -195,7 +198,7 @@ def _open_build(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
     shown = settings.shown(settings.build_file)
     if not settings.build_file.is_file():
         raise UserError(f"There is no build file {shown}; run `make load` and `make gate` first.")
-    with duckdb.connect(":memory:") as connection:
+    with duckdb.connect(":memory:", config={**settings.duckdb_config}) as connection:
         try:
             connection.execute(
                 f"attach {_text(settings.build_file)} as {BUILD_CATALOG} (read_only)"
@@ -405,10 +408,10 @@ def _remove_leftovers(published: Path) -> None:
 # --- write it all beside what is published ---
 
 
-def _write_all(build: duckdb.DuckDBPyConnection, work: Path) -> None:
+def _write_all(build: duckdb.DuckDBPyConnection, work: Path, spill: Path) -> None:
     """Write both DuckDB files and the Parquet folder into `work`, closed, checked and synced."""
     work.mkdir(mode=0o700)
-    build.execute(f"set temp_directory = {_text(work / 'spill')}")
+    build.execute(f"set temp_directory = {_text(spill)}")
     aggregates = [
         relation for schema in AGGREGATE_SCHEMAS for relation in _relations(build, schema)
     ]

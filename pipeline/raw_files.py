@@ -79,8 +79,8 @@ def files_of(folder: Path) -> list[Path]:
     return sorted(path for path in found if path.is_file())
 
 
-def parquet_columns(path: Path) -> list[str]:
-    """The names of a Parquet file's columns, as written.
+def parquet_columns(path: Path, name: str) -> list[str]:
+    """The names of a Parquet file's columns, as written; `name` is what errors call the file.
 
     Raises UnreadableFile for a file that is no Parquet file, or not a whole one.
     """
@@ -90,12 +90,12 @@ def parquet_columns(path: Path) -> list[str]:
     except duckdb.Error as problem:
         reason = one_line(str(problem).split("\n")[0]).split("Error: ", maxsplit=1)[-1]
         raise UnreadableFile(
-            f"{path.name} cannot be read as Parquet ({reason.replace(str(path), path.name)}); "
+            f"{name} cannot be read as Parquet ({reason.replace(str(path), path.name)}); "
             "export it again."
         ) from None
     if _ROW_NUMBER in (column.lower() for column in columns):
         raise UnreadableFile(
-            f"{path.name} has a column {_ROW_NUMBER}, a name that reading it needs; rename it."
+            f"{name} has a column {_ROW_NUMBER}, a name that reading it needs; rename it."
         )
     return columns
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import re
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn
 
 from pipeline import log
@@ -12,6 +14,13 @@ from pipeline import log
 EXIT_REFUSED = 1
 EXIT_UNEXPECTED = 2
 EXIT_INTERRUPTED = 130
+
+_DISK_IS_FULL = re.compile(
+    r"No space left on device|Disk quota exceeded|max_temp_directory_size|failed to offload"
+)
+_FILE = re.compile(r"""["'](?P<file>/[^"']+)["']""")
+_DUCKDB_NEEDS_MEMORY = re.compile(r"Out of Memory Error(?:.*?/(?P<limit>[\d.]+ \w+) used\))?", re.S)
+_PYTHON_NEEDS_MEMORY = re.compile(r"MemoryError\b|bad_alloc\b")
 
 
 class UserError(Exception):
@@ -39,11 +48,13 @@ def run(main: Callable[[], int | None], command: str | None = None) -> NoReturn:
         code = EXIT_INTERRUPTED
     except Exception as error:
         where = log.write_exception(command, error)
+        sentence = of_too_small_a_machine(f"{type(error).__name__}: {error}", command)
+        code = EXIT_REFUSED if sentence else EXIT_UNEXPECTED
         _tell(
-            f"{command} failed unexpectedly: {type(error).__name__}: {one_line(str(error))}; "
+            sentence
+            or f"{command} failed unexpectedly: {type(error).__name__}: {one_line(str(error))}; "
             f"the details are in {where}."
         )
-        code = EXIT_UNEXPECTED
     sys.exit(code)
 
 
@@ -62,6 +73,31 @@ def of_os_error(error: OSError) -> str:
     if error.errno == errno.EROFS:
         return f"the file system is read-only{where}"
     return f"{(error.strerror or str(error)).lower()}{where}"
+
+
+def of_too_small_a_machine(
+    message: str, about: str, shown: Callable[[Path], str] = str
+) -> str | None:
+    """What to do where an error's message says that disk or memory ran out; else None.
+
+    `about` is what was being made, `shown` shortens a path.
+    """
+    if _DISK_IS_FULL.search(message):
+        file = _FILE.search(message)
+        where = f" on the disk of {shown(Path(file['file']).parent)}" if file else ""
+        return (
+            f"No space is left{where}; make room there, or let DuckDB spill to another disk "
+            "(SPILL_FOLDER), then run the same command again."
+        )
+    if needed := _DUCKDB_NEEDS_MEMORY.search(message):
+        limit = f" ({needed['limit']})" if needed["limit"] else ""
+        return (
+            f"{about} needs more memory than DuckDB may use{limit}; give it more, such as "
+            "MEMORY_LIMIT=8GB, and run the same command again."
+        )
+    if _PYTHON_NEEDS_MEMORY.search(message):
+        return f"{about} needs more memory than is free here; free some, or use a larger machine."
+    return None
 
 
 def _command_name() -> str:

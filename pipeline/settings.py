@@ -28,7 +28,8 @@ _MEMORY = re.compile(r"\s*\d+(\.\d+)?\s*[KMGT]i?B\s*", re.IGNORECASE)
 class Settings:
     """One command's settings; all paths are absolute.
 
-    `raw_data` is None for the demo. `forced` holds the names in SEGMART_FORCE.
+    `raw_data` is None for the demo. `forced` holds the names in SEGMART_FORCE. `memory_limit` and
+    `spill_folder` are DuckDB's, None where they are left to defaults.
     """
 
     root: Path
@@ -40,6 +41,8 @@ class Settings:
     published_folder: Path
     logs_folder: Path
     forced: frozenset[str]
+    memory_limit: str | None
+    spill_folder: Path | None
 
     @classmethod
     def from_environment(
@@ -60,7 +63,7 @@ class Settings:
             raise UserError(f"SEGMART_TARGET names {target}; the targets are dev and prod.")
         raw_data = _raw_data(environment.get("RAW_DATA", ""), root)
         source_key = source_key_of(raw_data)
-        _check_memory_limit(environment.get("MEMORY_LIMIT"))
+        build_folder = root / "build" / target / source_key
         published = environment.get("PUBLISHED", "").strip()
         default_published = "published" if target == "dev" else f"published-{target}"
         return cls(
@@ -69,10 +72,14 @@ class Settings:
             raw_data=raw_data,
             as_of=iso_date("AS_OF", environment.get("AS_OF", "")),
             source_key=source_key,
-            build_folder=root / "build" / target / source_key,
+            build_folder=build_folder,
             published_folder=absolute_path(published or default_published, root),
             logs_folder=root / "logs",
             forced=_forced(environment.get("SEGMART_FORCE", "")),
+            memory_limit=_memory_limit(environment.get("MEMORY_LIMIT")),
+            spill_folder=spill_folder_of(
+                build_folder / BUILD_FILE_NAME, environment.get("SPILL_FOLDER", "")
+            ),
         )
 
     @property
@@ -89,6 +96,12 @@ class Settings:
     def published_columns_file(self) -> Path:
         """The raw columns that the last published build had; a later build may not lose them."""
         return self.build_folder / "published_columns.csv"
+
+    @property
+    def duckdb_config(self) -> dict[str, str]:
+        """What DuckDB is told of memory and disk by commands that open the build file."""
+        told = {"memory_limit": self.memory_limit, "temp_directory": self.spill_folder}
+        return {name: str(value) for name, value in told.items() if value is not None}
 
     def shown(self, path: Path) -> str:
         """A path as a reader types it: relative to the project where it lies inside."""
@@ -155,11 +168,28 @@ def iso_date(name: str, text: str) -> date | None:
     return parsed
 
 
-def _check_memory_limit(text: str | None) -> None:
-    """DuckDB itself reads the setting (profiles.yml); here it is only told what is no amount."""
+def spill_folder_of(build_file: Path, text: str) -> Path | None:
+    """The folder inside SPILL_FOLDER (`text`) that a build file's DuckDB spills to; None if empty.
+
+    Two DuckDBs in one folder would write to the same files.
+    """
+    if not text.strip():
+        return None
+    folder = absolute_path(text.strip(), Path.cwd())
+    if not folder.is_dir():
+        raise UserError(
+            f"SPILL_FOLDER names {folder}, which is not a folder; make it, or leave SPILL_FOLDER "
+            "out to spill beside the build file."
+        )
+    key = hashlib.md5(str(build_file).encode(), usedforsecurity=False).hexdigest()[:8]
+    return folder / f"segmart-{key}"
+
+
+def _memory_limit(text: str | None) -> str | None:
     if text is not None and not _MEMORY.fullmatch(text):
         said = text or "empty"
         raise UserError(f"MEMORY_LIMIT is {said}, which is no amount; write it like 8GB.")
+    return text
 
 
 def _forced(text: str) -> frozenset[str]:

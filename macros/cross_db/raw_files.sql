@@ -12,12 +12,16 @@
     {% set parts = [] %}
     {% for path in paths %}
         {% set format = [raw_format().encoding, raw_format().delimiter] if kind == 'csv' else [] %}
-        {% set file = duckdb__look('segmart_open_' ~ kind, [path] + format) %}
+        {% set label = path | replace(folder ~ '/', '') %}
+        {% set file = duckdb__look('segmart_open_' ~ kind, [path, label] + format) %}
         {% set same = parts | selectattr('header', 'equalto', file.header) | list %}
         {% if same %}
             {% do same[0].paths.append(file.path) %}
         {% else %}
-            {% do parts.append({'paths': [file.path], 'header': file.header, 'label': path | replace(folder ~ '/', '')}) %}
+            {% do parts.append({'paths': [file.path], 'header': file.header, 'label': label, 'unended': []}) %}
+        {% endif %}
+        {% if file.unended_line %}
+            {% do (same or parts)[-1].unended.append({'path': file.path, 'label': label, 'line': file.unended_line}) %}
         {% endif %}
     {% endfor %}
     {{ return({

@@ -41,6 +41,7 @@
         {% set rejects = duckdb__rejects_of(source.name, loop.index) %}
         {% set rejected_lines %}
             select
+                scans.file_path,
                 split_part(scans.file_path, '/', -1) as source_file,
                 errors.line as source_row,
                 min(errors.csv_line) as malformed_line,
@@ -59,6 +60,16 @@
                 swallowed[0][0] ~ ', line ' ~ swallowed[0][1] ~ ': a quote opens there and is not closed, or the line is longer '
                 ~ 'than 32 MB, so that the lines after it cannot be told apart; close or double the quote in that line.') }}
         {% endif %}
+        {#- A line that neither parses nor ends is where writing or sending the file broke off. -#}
+        {% for file in part.unended %}
+            {% if run_query(
+                'select 1 from (' ~ rejected_lines ~ ') where file_path = ' ~ quoted(file.path)
+                ~ ' and ends_with(rtrim(malformed_line, chr(10)), ' ~ quoted(file.line) ~ ')').rows %}
+                {{ exceptions.raise_compiler_error(
+                    file.label ~ ' ends inside its last line, as a file does that was not written or sent to its end; '
+                    ~ 'hand it in again, whole.') }}
+            {% endif %}
+        {% endfor %}
         {% do run_query(
             'insert into ' ~ this ~ ' by name select source_file, source_row, malformed_line from (' ~ rejected_lines ~ ')') %}
     {% endfor %}

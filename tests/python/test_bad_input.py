@@ -346,8 +346,6 @@ NUMBERED = changed(
 
 COUNTED: dict[str, Counted] = {
     "nothing wrong": Counted(lambda folder: None),
-    "truncated in the last line": Counted(put(TEXT[:-40]), rules={"malformed_line": 1}),
-    "truncated in a quoted field": Counted(put(TEXT[:-40] + '"abc'), rules={"malformed_line": 1}),
     "no line end at the end": Counted(put(TEXT.rstrip("\n"))),
     "semicolon, named": Counted(
         every_file(lambda data: data.replace(b",", b";")),
@@ -585,6 +583,12 @@ def write_header_alone(path: Path) -> None:
 
 
 REFUSED: dict[str, Refused] = {
+    "truncated in the last line": Refused(
+        put(TEXT[:-40]), ("customers.csv ends inside its last line", "hand it in again")
+    ),
+    "truncated in a quoted field": Refused(
+        put(TEXT[:-40] + '"abc'), ("customers.csv ends inside its last line", "hand it in again")
+    ),
     "a quote that is never closed": Refused(
         put(TEXT.replace("north", '"north', 1)), ("customers.csv, line 3", "quote", "close")
     ),
@@ -742,6 +746,7 @@ FULL = {
     "header with a byte of Latin-1",
     "columns in another order",
     "text after a closing quote",
+    "truncated in a quoted field",
     "a line of spaces",
     "an id of several lines",
     "a few unknown customers",

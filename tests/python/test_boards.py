@@ -39,7 +39,7 @@ def warehouse(demo_build: Build, tmp_path_factory: pytest.TempPathFactory) -> Pa
     work = tmp_path_factory.mktemp("published") / "work"
     with duckdb.connect(":memory:") as build:
         build.execute(f"attach '{demo_build.path}' as {publish.BUILD_CATALOG} (read_only)")
-        publish._write_all(build, work)
+        publish._write_all(build, work, work / "spill")
     return work / publish.WAREHOUSE
 
 
