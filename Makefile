@@ -124,7 +124,7 @@ demo-data: .venv/installed ## write the demo seeds anew, or: CUSTOMERS=1000000 O
 	@$(RUN) benchmarks.generate $(if $(OUT),--customers $(or $(CUSTOMERS),4000) --out "$(OUT)" --format $(or $(FORMAT),csv),--out seeds --prefix raw_ --truth benchmarks/demo_truth.json)
 
 bench: .venv/installed ## time a fresh install and the demo's build; or many customers: SIZE=S, M or L by stage, with UPDATES=1 what lands on top
-	@$(RUN) $(if $(SIZE),$(if $(UPDATES),benchmarks.updates,benchmarks.scale) $(SIZE),benchmarks.bench)
+	@$(RUN) $(if $(FIT),benchmarks.fit,$(if $(SIZE),$(if $(UPDATES),benchmarks.updates,benchmarks.scale) $(SIZE),benchmarks.bench))
 
 clean: ## remove what builds make; published files, fits and imported data stay
 	@rm -rf target logs .pytest_cache .mypy_cache .ruff_cache .hypothesis

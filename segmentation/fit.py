@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.cluster import KMeans  # type: ignore[import-untyped]
 from sklearn.exceptions import ConvergenceWarning  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from segmentation.frames import FIT_CHOICES, FIT_QUALITY, FITS, LATEST_MEMBERS, conform
 from segmentation.identity import kept_ids, members_by_group, segment_ids
@@ -33,6 +34,9 @@ AUTO = "auto"
 LARGEST_AUTO_K = 10
 
 START_COUNT = 20
+
+# Of more entities, so many tell which start is best; from there on all of them count.
+SAMPLE_SIZE = 50_000
 
 # An id promises no name, so any resemblance to a persona is enough to take its place in line.
 ANY_RESEMBLANCE = 1e-9
@@ -110,8 +114,10 @@ def fit_missing(
 
     Missing and infinite values are replaced by each feature's fill value, then every feature is
     standardised to mean 0 and standard deviation 1, then k-means (Lloyd 1982, with the starts of
-    Arthur and Vassilvitskii 2007, the best of 20) finds the centres. With fewer distinct entities
-    than segments asked for there is one segment, whose centre is the mean.
+    Arthur and Vassilvitskii 2007, the best of 20) finds the centres; of more than 50,000 entities,
+    so many drawn at random tell which start is best, and from its centres k-means goes on over all.
+    With fewer distinct entities than segments asked for there is one segment, whose centre is the
+    mean.
 
     The segments of a first fit are numbered after the personas, not in the order in which k-means
     numbers its clusters: clusters that resemble a persona come first, in the order of the
@@ -461,13 +467,18 @@ def own_inputs(inputs: pd.DataFrame, name: str, feature_count: int) -> tuple[lis
     if rows["entity_id"].isna().any():
         raise ValueError(f"Inputs of segmentation '{name}' hold an entity without id.")
     entity_ids = [str(entity_id) for entity_id in rows["entity_id"]]
+    values = rows[columns].to_numpy(dtype="float64", na_value=np.nan)
+    # In one layout whatever the frame's: sums over it may differ in their last bits.
+    values = np.ascontiguousarray(np.where(np.isfinite(values), values, np.nan))
+    # They mostly come in order, and sorting a million of them takes longer than a fit.
+    if all(first < second for first, second in itertools.pairwise(entity_ids)):
+        return entity_ids, values
     order = sorted(range(len(entity_ids)), key=entity_ids.__getitem__)
     ordered_ids = [entity_ids[row] for row in order]
     for first, second in itertools.pairwise(ordered_ids):
         if first == second:
             raise ValueError(f"Inputs of segmentation '{name}' hold the entity '{first}' twice.")
-    values = rows[columns].to_numpy(dtype="float64", na_value=np.nan)[order]
-    return ordered_ids, np.where(np.isfinite(values), values, np.nan)
+    return ordered_ids, values[order]
 
 
 def standardise(values: Floats, features: Sequence[Mapping[str, Any]]) -> Standardised:
@@ -553,10 +564,12 @@ def feasible_outcome(values: Floats, k: int) -> str:
     """Return 'fitted' if there are enough distinct rows for k clusters, else why there are not."""
     if len(values) == 1:
         return TOO_FEW_ENTITIES
-    distinct_count = len(pd.DataFrame(values).drop_duplicates())
-    if distinct_count == 1:
-        return ALL_EQUAL
-    return TOO_FEW_ENTITIES if distinct_count < k else FITTED
+    # Telling a million rows apart takes longer than fitting them; the first are mostly enough.
+    for rows in (values[:SAMPLE_SIZE], values):
+        distinct_count = len(pd.DataFrame(rows).drop_duplicates())
+        if distinct_count >= max(k, 2):
+            return FITTED
+    return ALL_EQUAL if distinct_count == 1 else TOO_FEW_ENTITIES
 
 
 def form_clusters(values: Floats, k: int, random_seed: int) -> Clusters:
@@ -570,14 +583,28 @@ def form_clusters(values: Floats, k: int, random_seed: int) -> Clusters:
     outcome = feasible_outcome(values, k)
     if outcome != FITTED:
         return _single_cluster(values, outcome)
-    model = KMeans(n_clusters=k, n_init=START_COUNT, random_state=random_seed, algorithm="lloyd")
-    with warnings.catch_warnings():
-        # Rows that differ by rounding alone can leave fewer than k clusters; see below.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        labels = model.fit(values).labels_
+    model = _k_means(values, k, random_seed)
+    labels = model.labels_
     if len(np.unique(labels)) < k:
         return _single_cluster(values, TOO_FEW_ENTITIES)
     return Clusters(FITTED, model.cluster_centers_, labels, float(model.inertia_))
+
+
+def _k_means(values: Floats, k: int, random_seed: int) -> KMeans:
+    sample = values
+    if len(values) > SAMPLE_SIZE:
+        random = np.random.default_rng(random_seed)
+        sample = values[np.sort(random.choice(len(values), SAMPLE_SIZE, replace=False))]
+    with warnings.catch_warnings():
+        # Rows that differ by rounding alone can leave fewer than k clusters; the caller looks.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        # Two threads take seven times the CPU of one for so few rows.
+        with threadpool_limits(1):
+            model = KMeans(k, n_init=START_COUNT, random_state=random_seed, algorithm="lloyd")
+            model.fit(sample)
+        if sample is not values:
+            model = KMeans(k, init=model.cluster_centers_, n_init=1, algorithm="lloyd").fit(values)
+    return model
 
 
 def _single_cluster(values: Floats, outcome: str) -> Clusters:

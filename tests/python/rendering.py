@@ -16,7 +16,7 @@ from typing import Any
 
 import duckdb
 import pandas as pd
-import yaml
+import yaml  # type: ignore[import-untyped]
 from jinja2 import Environment, StrictUndefined, Template
 from jinja2.runtime import Context, Macro
 
