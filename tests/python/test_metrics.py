@@ -474,7 +474,7 @@ def test_conversions_above_clicks_leave_the_share_of_converted_customers_below_o
 
 def transaction_cells(rows: str, *inputs: object) -> dict[str, list[Any]]:
     """Sums and figures over customers, as the transaction marts make them."""
-    ranked = f"({render('with_ranks(relation, partition)', relation='moved', partition='cell')})"
+    ranked = f"({render('with_ranks(relation, cell)', relation='moved', cell=['cell'])})"
     sums = render("customer_amount_sums(customers, active)", customers="cells", active="active")
     summed = (
         f"(select cells.cell, {sums}, cast(null as double) as transaction_amounts_squared"
