@@ -124,12 +124,11 @@
 
 
 {% macro row_status_columns() -%}
-    {#- The last columns of every base model; the raw row is kept where it was not accepted. -#}
+    {#- The last columns of every base model; the raw row, whether it was deleted and when it was updated among its
+        columns, is kept where it was not accepted. -#}
     row_status,
         broken_rules,
         blanked_columns,
-        is_deleted,
-        updated_at,
         source_file,
         source_row,
         case

@@ -64,6 +64,7 @@ final as (
         figure_low,
         figure_high,
         read_as,
+        is_deleted,
         {{ row_status_columns() }}
     from decided
 )

@@ -59,6 +59,8 @@ final as (
         loyalty_score,
         marketing_consent,
         consent_changed_at,
+        is_deleted,
+        updated_at,
         {{ row_status_columns() }}
     from decided
 )
