@@ -24,7 +24,8 @@ from typing import TextIO
 
 import duckdb
 
-from pipeline import csv_files, gate, load, log, publish, raw_files, sentences
+from pipeline import csv_files, finished, gate, load, log, publish, raw_files, sentences
+from pipeline.file_hashes import Stamp
 from pipeline.sentences import UserError
 from pipeline.settings import Settings
 
@@ -32,36 +33,6 @@ POLL_SECONDS = 0.5
 RETRY_SECONDS = 60.0
 LONGEST_RETRY_SECONDS = 3600.0
 QUARANTINE = ".quarantine"
-# What a build reads besides RAW_DATA and a resident process has read before.
-PROJECT = (
-    "dbt_project.yml",
-    "profiles.yml",
-    "macros",
-    "models",
-    "python_models",
-    "seeds",
-    "tests/data",
-    "expectations",
-    "pipeline",
-    "segmentation",
-)
-PROJECT_SUFFIXES = (".sql", ".yml", ".py", ".md", ".csv", ".json")
-
-
-@dataclass(frozen=True)
-class Stamp:
-    """What tells that a file was written to or replaced, without reading it."""
-
-    byte_count: int
-    modified_ns: int
-    changed_ns: int
-    inode: int
-
-    @classmethod
-    def of(cls, path: Path) -> Stamp:
-        """The stamp of a file that is there."""
-        state = path.stat()
-        return cls(state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino)
 
 
 @dataclass(frozen=True)
@@ -394,11 +365,8 @@ def _source_name(folder: Path) -> str:
 
 
 def _project_stamps(root: Path) -> dict[Path, Stamp]:
-    paths = [root / name for name in PROJECT]
-    found = [path for path in paths if path.is_file()]
-    for folder in paths:
-        found += [path for path in folder.rglob("*") if path.suffix in PROJECT_SUFFIXES]
-    return {path: Stamp.of(path) for path in found}
+    """Of what a resident process has read before."""
+    return {path: Stamp.of(path) for path in finished.project_files(root)}
 
 
 # --- lines, signals, one watcher ---
