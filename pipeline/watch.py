@@ -20,7 +20,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TextIO
+from typing import Protocol, TextIO
 
 import duckdb
 
@@ -45,8 +45,16 @@ class RawFile:
 
 
 Files = dict[Path, RawFile]
-# Builds, judges and publishes these files; returns the sentences that say why it did not.
-Make = Callable[[Collection[Path], Callable[[], bool]], list[str]]
+
+
+class Make(Protocol):
+    """What is done with files: the real build, or a test's."""
+
+    def __call__(self, files: Collection[Path], are_unchanged: Callable[[], bool]) -> list[str]:
+        """Build, judge and publish these files; the sentences that say why it did not."""
+
+    def draw_report(self) -> None:
+        """Draw the report of what is published."""
 
 
 class FolderMoved(Exception):
@@ -146,12 +154,17 @@ class Watch:
         self._input_hash = published.input_hash
         self._files: Files = {}
         self._refused_hash = ""
+        # A watcher that was killed may have published without drawing.
+        self._is_report_due = True
         self._tried: object = None
         self._retry_at = 0.0
         self._retry_seconds = RETRY_SECONDS
 
     def look(self, now: float) -> None:
-        """See what is there; publish it where it is quiet, and other than what is published."""
+        """See what is there; publish it where it is quiet, and other than what is published.
+
+        The report takes longer to draw than marts to publish: it waits until nothing else does.
+        """
         stamps = stamps_of(self._folder, self._entities)
         if not self._settled.see(stamps, now):
             return
@@ -163,6 +176,9 @@ class Watch:
         try:
             self._files = hashed(stamps, self._files)
             if input_hash(self._files) in (self._input_hash, self._refused_hash):
+                if self._is_report_due and self._input_hash:
+                    self._is_report_due = False
+                    self._make.draw_report()
                 return
             self._tell_changes()
             self._publish(self._files)
@@ -226,6 +242,7 @@ class Watch:
             tell("this is what is published; building it to see that the rest is sound")
         problems = self._make(files.keys(), lambda: _are_unchanged(files))
         if not problems:
+            self._is_report_due = True
             self._input_hash = input_hash(files)
             self._good |= {_identity(path, file) for path, file in files.items()}
         return problems
@@ -312,15 +329,17 @@ class Maker:
         """
         if _project_stamps(self._settings.root) != self._project:
             raise ProjectChanged("The project itself changed; start `make watch` again.")
-        started = time.monotonic()
+        seconds = _Seconds()
         with _told_in_lines():
             with raw_files.only(files):
                 failures, passed = load.build(self._settings, self._manifest, "info")
+            seconds.note("load")
             if not are_unchanged():
                 raise FolderMoved
             if not passed:
                 return failures or ["The build failed; logs/dbt.log says where."]
             verdict = gate.judge(self._settings)
+            seconds.note("gate")
             if not verdict.success:
                 lines = gate.failure_lines(verdict.failures)
                 print("\n".join(line for line in lines if line), file=sys.stderr)
@@ -330,12 +349,34 @@ class Maker:
                 ]
             with _uninterrupted():
                 info = publish.publish(self._settings)
+            seconds.note("publish")
         tell(
             f"published, as of {info.as_of_on}",
             input_hash=info.input_hash,
-            seconds=round(time.monotonic() - started, 1),
+            seconds=seconds.by_step,
         )
         return []
+
+    def draw_report(self) -> None:
+        """Draw the report of what is published; that it cannot be drawn stops nothing."""
+        seconds = _Seconds()
+        with _told_in_lines(), _uninterrupted():
+            is_drawn = publish.draw_report(self._settings)
+        seconds.note("report")
+        log.write("make watch", "drawn" if is_drawn else "not drawn", seconds=seconds.by_step)
+
+
+class _Seconds:
+    """How long each step of a build took, from the one before."""
+
+    def __init__(self) -> None:
+        self.by_step: dict[str, float] = {}
+        self._last = time.monotonic()
+
+    def note(self, step: str) -> None:
+        """The step has ended."""
+        before, self._last = self._last, time.monotonic()
+        self.by_step[step] = round(self._last - before, 1)
 
 
 class ProjectChanged(UserError):
