@@ -320,6 +320,7 @@ class Maker:
         self._project = _project_stamps(settings.root)
         load.prepare(settings)
         self._manifest = load.parse(settings)
+        gate.library()
 
     def __call__(self, files: Collection[Path], are_unchanged: Callable[[], bool]) -> list[str]:
         """Publish a build from these files alone; the sentences that say why not.
