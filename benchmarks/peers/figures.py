@@ -25,7 +25,9 @@ def engagement(sums: Columns) -> dict[str, NDArray[Any]]:
     result |= ratio_interval(
         "ctr", sums, customers, "click_count", "impression_count", "clicks", "impressions", 1
     )
-    result |= mean_interval("mean_customer_ctr", sums, customers, "customer_ctr_sum", "customer_ctr", 1)
+    result |= mean_interval(
+        "mean_customer_ctr", sums, customers, "customer_ctr_sum", "customer_ctr", 1
+    )
     result |= ratio_interval(
         "open_rate",
         sums,
@@ -53,10 +55,14 @@ def transactions(sums: Columns) -> dict[str, NDArray[Any]]:
     """The transaction marts' columns besides their keys."""
     customers, active = sums["customer_count"], sums["active_customer_count"]
     result = {**sums}
-    result |= mean_interval("transactions_per_customer", sums, customers, "transaction_count", "counts")
+    result |= mean_interval(
+        "transactions_per_customer", sums, customers, "transaction_count", "counts"
+    )
     for name, n in (("customer", customers), ("active_customer", active)):
         result |= mean_interval(f"amount_per_{name}", sums, n, "total_amount", "amounts")
-        result[f"amount_per_{name}_cv"] = variation(n, sums["total_amount"], sums["amounts_squared"])
+        result[f"amount_per_{name}_cv"] = variation(
+            n, sums["total_amount"], sums["amounts_squared"]
+        )
     result |= ratio_interval(
         "amount_per_transaction",
         sums,

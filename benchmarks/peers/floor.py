@@ -125,9 +125,13 @@ def clean(db: duckdb.DuckDBPyConnection, task: Task) -> None:
         where holding_id is not null and product is not null and opened_on <= {AS_OF}
         qualify row_number() over (partition by holding_id order by {last}) = 1
     """)
-    db.execute(f"""
-        create table engagements as
+    keep_last(
+        db,
+        "engagements",
+        "engagement_id",
+        f"""
         select
+            engagement_id,
             customer,
             lower(trim(channel)) as channel,
             impressions,
@@ -135,7 +139,9 @@ def clean(db: duckdb.DuckDBPyConnection, task: Task) -> None:
             clicks,
             case when conversions >= 0 then conversions end as conversions,
             is_holdout is true as is_holdout,
-            occurred_on
+            occurred_on,
+            filename,
+            file_row_number
         from {files("campaign_engagements")}
         join campaigns using (campaign_id)
         join customers using (customer_id)
@@ -146,37 +152,43 @@ def clean(db: duckdb.DuckDBPyConnection, task: Task) -> None:
             and not (is_holdout is true and impressions > 0)
             and coalesce(clicks between 0 and impressions, true)
             and coalesce(opens between 0 and impressions, true)
-        qualify row_number() over (
-            partition by engagement_id order by filename desc, file_row_number desc
-        ) = 1
-    """)
+        """,
+    )
+    keep_last(
+        db,
+        "sessions",
+        "customer, used_on, touchpoint",
+        f"""
+        select
+            customer,
+            used_on,
+            lower(trim(touchpoint)) as touchpoint,
+            session_count,
+            case when minutes >= 0 then minutes::decimal(18, 2) end as minutes,
+            filename,
+            file_row_number
+        from {files("digital_sessions")}
+        join customers using (customer_id)
+        where used_on <= {AS_OF} and touchpoint is not null and session_count >= 0
+        """,
+    )
+    # Texts of a few kinds are grouped by as numbers.
     db.execute(f"""
-        create table sessions as
-        select customer, used_on, touchpoint, session_count, minutes
-        from (
-            select
-                customer,
-                used_on,
-                lower(trim(touchpoint)) as touchpoint,
-                session_count,
-                case when minutes >= 0 then minutes::decimal(18, 2) end as minutes,
-                filename,
-                file_row_number
-            from {files("digital_sessions")}
-            join customers using (customer_id)
-            where used_on <= {AS_OF} and touchpoint is not null and session_count >= 0
+        create type transaction_kind as enum (
+            select distinct lower(trim(transaction_type)) from '{task.parts("transactions")}'
+            where transaction_type is not null
         )
-        qualify row_number() over (
-            partition by customer, used_on, touchpoint order by filename desc, file_row_number desc
-        ) = 1
     """)
-    db.execute(f"""
-        create table delivered as
+    keep_last(
+        db,
+        "transactions",
+        "transaction_id",
+        f"""
         select
             transaction_id,
             customer,
             transacted_at::date as transacted_on,
-            lower(trim(transaction_type)) as transaction_type,
+            lower(trim(transaction_type))::transaction_kind as transaction_type,
             amount,
             filename,
             file_row_number
@@ -186,24 +198,8 @@ def clean(db: duckdb.DuckDBPyConnection, task: Task) -> None:
             and transacted_at::date <= {AS_OF}
             and transaction_type is not null
             and amount > 0
-    """)
-    # Few ids come twice, so that only their rows are put in order.
-    db.execute("""
-        create table repeated as
-        select transaction_id from delivered group by transaction_id having count(*) > 1
-    """)
-    db.execute("""
-        create table transactions as
-        select customer, transacted_on, transaction_type, amount
-        from delivered anti join repeated using (transaction_id)
-        union all
-        select customer, transacted_on, transaction_type, amount
-        from delivered semi join repeated using (transaction_id)
-        qualify row_number() over (
-            partition by transaction_id order by filename desc, file_row_number desc
-        ) = 1
-    """)
-    db.execute("drop table delivered")
+        """,
+    )
     tables = {
         "customers": "customers",
         "campaigns": "campaigns",
@@ -218,6 +214,27 @@ def clean(db: duckdb.DuckDBPyConnection, task: Task) -> None:
         for entity, table in tables.items()
     )
     db.execute(f"create table cleaning as {counts}")
+
+
+def keep_last(db: duckdb.DuckDBPyConnection, table: str, key: str, query: str) -> None:
+    """Make a table of a query's rows, of those with the same key the last one delivered.
+
+    Few keys come twice, so that only their rows are put in order.
+    """
+    db.execute(f"create table delivered as {query}")
+    db.execute(
+        f"create table repeated as select {key} from delivered group by all having count(*) > 1"
+    )
+    db.execute(f"""
+        create table {table} as
+        select * exclude (filename, file_row_number) from delivered anti join repeated using ({key})
+        union all
+        select * exclude (filename, file_row_number) from delivered semi join repeated using ({key})
+        qualify row_number() over (
+            partition by {key} order by filename desc, file_row_number desc
+        ) = 1
+    """)
+    db.execute("drop table delivered; drop table repeated")
 
 
 def describe(db: duckdb.DuckDBPyConnection) -> None:
@@ -303,8 +320,8 @@ def describe(db: duckdb.DuckDBPyConnection) -> None:
             select
                 customer,
                 max(transacted_on) as last_transacted_on,
-                count(distinct transacted_on) filter (transacted_on > {WINDOW}) as transaction_days
-            from transactions group by customer
+                count(*) filter (transacted_on > {WINDOW}) as transaction_days
+            from (select distinct customer, transacted_on from transactions) group by customer
         ),
         types as (
             select customer, sum(transaction_count)::bigint as transaction_count, {by_type}
@@ -387,7 +404,9 @@ def write_marts(db: duckdb.DuckDBPyConnection, task: Task) -> None:
     copy("segments", "from segments")
     finish("segment_profiles", profiles_query(), figures.profiles)
 
-    by_channel = "select segment_id, channel, c.* exclude (customer, channel) from customer_channels c"
+    by_channel = (
+        "select segment_id, channel, c.* exclude (customer, channel) from customer_channels c"
+    )
     over_channels = "select segment_id, " + ", ".join(
         f"sum({name}) as {name}"
         for name in (
@@ -536,8 +555,10 @@ def profiles_query() -> str:
 
 def engagement_query(customers: str, keys: str) -> str:
     """Sums over reached customers; cells that nobody was reached in have zeros."""
-    cells = "segments" if keys == "segment_id" else (
-        "segments cross join (select distinct channel from customer_channels)"
+    cells = (
+        "segments"
+        if keys == "segment_id"
+        else ("segments cross join (select distinct channel from customer_channels)")
     )
 
     def total(expression: str) -> str:
@@ -675,7 +696,7 @@ def transactions_query(relation: str, keys: str, cells: str, transactions: str) 
                 sum({amount} * {number}) as amounts_times_counts,
                 sum({amount} ** 2 * {number}) as amounts_squared_times_counts,
                 sum({amount} * {number} ** 2) as amounts_times_counts_squared,
-                list({amount} order by total_amount) as amounts,
+                list_sort(list({amount})) as amounts,
                 case
                     when stddev_pop(count_rank) > 0 and stddev_pop(total_rank) > 0
                         then corr(count_rank, total_rank)
