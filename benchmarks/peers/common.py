@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -122,7 +122,11 @@ class Fit:
 
 def transformed(features: Mapping[str, Floats]) -> Floats:
     """Customers by features, each in the units k-means sees; NaN where missing."""
-    functions = {"none": np.asarray, "log1p": np.log1p, "asinh": np.arcsinh}
+    functions: dict[str, Callable[[Floats], Floats]] = {
+        "none": np.asarray,
+        "log1p": np.log1p,
+        "asinh": np.arcsinh,
+    }
     columns = [functions[FEATURES[name][0]](features[name]) for name in FEATURES]
     return np.column_stack(columns)
 

@@ -391,7 +391,8 @@ def write_marts(db: duckdb.DuckDBPyConnection, task: Task) -> None:
     copy("customer_features", "select * exclude (customer) from customer_features")
     copy(
         "segment_members",
-        "select customer_id, members.* exclude (customer) from members join customers using (customer)",
+        "select customer_id, members.* exclude (customer)"
+        " from members join customers using (customer)",
     )
     db.execute("""
         create table segments as
@@ -650,7 +651,7 @@ def transactions_query(relation: str, keys: str, cells: str, transactions: str) 
     amount, number = "total_amount::double", "transaction_count::double"
 
     def rank(name: str, expression: str) -> str:
-        order = f"over (partition by {keys} order by {expression}"
+        order = f"over (partition by cell order by {expression}"
         return (
             f"(rank() {order}) + (count(*) {order} range between current row and current row)"
             f" - 1) / 2) as {name}_rank"
@@ -672,20 +673,21 @@ def transactions_query(relation: str, keys: str, cells: str, transactions: str) 
         for label, share in (("p25", 0.25), ("median", 0.5), ("p75", 0.75))
     ]
     return f"""
-        with cells as ({cells}),
+        -- Rows are put in order by one small number and not by all the keys.
+        with cells as materialized (select *, row_number() over ()::int as cell from ({cells})),
         ranked as (
             select
-                {keys},
+                cell,
                 transaction_count,
                 total_amount,
                 {rank("count", "transaction_count")},
                 {rank("total", "total_amount")},
                 {rank("mean", f"{amount} / transaction_count")}
-            from {relation} join members using (customer)
+            from {relation} join members using (customer) join cells using ({keys})
         ),
         active as (
             select
-                {keys},
+                cell,
                 count(*) as active_customer_count,
                 sum(transaction_count)::bigint as transaction_count,
                 sum(total_amount) as total_amount,
@@ -719,7 +721,7 @@ def transactions_query(relation: str, keys: str, cells: str, transactions: str) 
             select
                 * exclude (active_customer_count),
                 coalesce(active_customer_count, 0) as active_customer_count
-            from cells left join active using ({keys}) left join single using ({keys})
+            from cells left join active using (cell) left join single using ({keys})
         )
         select
             {keys},
@@ -743,11 +745,10 @@ AS_OF = "getvariable('as_of')"
 WINDOW = "getvariable('window_start')"
 
 
-def plain(column: NDArray[Any]) -> NDArray[Any]:
+def plain(column: Any) -> NDArray[Any]:
     """A column without a mask: missing numbers are NaN."""
-    if not np.ma.isMaskedArray(column):
-        return column
-    return np.ma.filled(column.astype(np.float64), np.nan)
+    is_masked = np.ma.isMaskedArray(column)
+    return np.ma.filled(column.astype(np.float64), np.nan) if is_masked else np.asarray(column)
 
 
 def count(db: duckdb.DuckDBPyConnection, table: str) -> int:

@@ -251,7 +251,7 @@ def latest_ordinary_day(*days: pd.Series) -> pd.Timestamp:
     """The last day with at least a hundredth of an average day's rows."""
     counts = pd.concat([column.value_counts() for column in days]).groupby(level=0).sum()
     ordinary = counts[counts >= ORDINARY_DAY_SHARE * counts.mean()]
-    return ordinary.index.max()
+    return pd.Timestamp(ordinary.index.max())
 
 
 def describe(rows: Clean) -> Described:
@@ -340,7 +340,9 @@ def describe(rows: Clean) -> Described:
     features["digital_minutes"] = digital["minutes"]
     features["product_count"] = products[products["is_held"]].groupby("customer").size()
     zeros = [
-        *(name for name in features if name.endswith("_count")),
+        *(f"{name}_count" for name in ("transaction", "deposit", "withdrawal")),
+        "digital_session_count",
+        "product_count",
         "transaction_days",
         "deposit_amount",
         "withdrawal_amount",
@@ -423,10 +425,10 @@ def write_marts(task: Task, rows: Clean, described: Described, members: pd.DataF
 
 def cells_of(frame: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     """Every combination of the keys' values, as the index of an empty frame."""
-    values = [frame[key].unique() for key in keys]
+    values: list[Any] = [frame[key].unique() for key in keys]
     if len(keys) == 1:
         return pd.DataFrame(index=pd.Index(values[0], name=keys[0]))
-    return pd.DataFrame(index=pd.MultiIndex.from_product(values, names=keys))
+    return pd.DataFrame(index=pd.MultiIndex.from_product(values, names=list(keys)))
 
 
 def with_sizes(frame: pd.DataFrame, sizes: pd.Series) -> pd.DataFrame:
@@ -568,18 +570,19 @@ def transaction_sums(
         }
     )
     summed = columns.groupby([by[key] for key in keys], observed=True).sum()
-    correlations = {}
-    quartiles = {}
-    for key, rows in columns.groupby([by[key] for key in keys], observed=True).groups.items():
+    correlations: dict[Any, dict[str, float]] = {}
+    quartiles: dict[Any, dict[str, float]] = {}
+    cell: Any
+    for cell, rows in columns.groupby([by[key] for key in keys], observed=True).groups.items():
         own = ranks.loc[rows]
-        correlations[key] = {
+        correlations[cell] = {
             f"count_{name}_rank_correlation": own["count"].corr(own[name])
             for name in ("total", "mean")
         }
         ordered = np.sort(amount.loc[rows].to_numpy())
-        zeros = int(cells[key]) - len(ordered)
-        quartiles[key] = quartiles_after_zeros("amount_per_customer", ordered, zeros)
-        quartiles[key] |= quartiles_after_zeros("amount_per_active_customer", ordered, 0)
+        zeros = int(cells[cell]) - len(ordered)
+        quartiles[cell] = quartiles_after_zeros("amount_per_customer", ordered, zeros)
+        quartiles[cell] |= quartiles_after_zeros("amount_per_active_customer", ordered, 0)
     each = transactions["amount"] / CENTS
     groups = each.groupby([transactions[key] for key in keys], observed=True)
     single = pd.DataFrame(
@@ -597,7 +600,7 @@ def transaction_sums(
     result = result.fillna(dict.fromkeys(summed.columns, 0))
     for found in (correlations, quartiles):
         frame = pd.DataFrame.from_dict(found, orient="index")
-        frame.index = pd.MultiIndex.from_tuples(found, names=keys)
+        frame.index = pd.MultiIndex.from_tuples(list(found), names=keys)
         result = result.join(frame)
     nobody = result["active_customer_count"] == 0
     for label in QUARTILES:
@@ -620,7 +623,8 @@ def quartiles_after_zeros(name: str, ordered: Floats, zeros: int) -> dict[str, f
 
 def month_of(days: pd.Series) -> pd.Series:
     """The first day of each day's month."""
-    return days - pd.to_timedelta(days.dt.day - 1, unit="D")
+    first: pd.Series = days - pd.to_timedelta(days.dt.day - 1, unit="D")
+    return first
 
 
 if __name__ == "__main__":
