@@ -117,7 +117,7 @@ def differences(build_file: Path, folder: Path) -> list[str]:
         for name, mart in MARTS.items():
             file = folder / f"{name}.parquet"
             sentences += (
-                _mart_differences(db, name, mart, file)
+                mart_differences(db, name, mart, file)
                 if file.is_file()
                 else [f"{name} was not written."]
             )
@@ -147,9 +147,7 @@ def agreement(members: Path) -> float:
     return float(matched / counts.sum())
 
 
-def _mart_differences(
-    db: duckdb.DuckDBPyConnection, name: str, mart: Mart, file: Path
-) -> list[str]:
+def mart_differences(db: duckdb.DuckDBPyConnection, name: str, mart: Mart, file: Path) -> list[str]:
     types = {row[0]: row[1] for row in db.execute(f"describe from '{file}'").fetchall()}
     theirs = {row[0] for row in db.execute(f"describe {mart.query}").fetchall()}
     columns = [column for column in types if column not in {*mart.keys, *OWN_COLUMNS}]
