@@ -26,6 +26,7 @@ import psutil  # type: ignore[import-untyped]
 
 from benchmarks import scale, updates
 from benchmarks.bench import Measurement, measured
+from benchmarks.generate import positive
 from benchmarks.peers import check, guard, page
 from benchmarks.scale import DBT, ROOT, SIZES
 from pipeline.settings import Settings
@@ -79,6 +80,8 @@ class Contest:
 
     def peer(self, script: str) -> tuple[Measurement, dict[str, Any]]:
         """A script in its own environment: it fits for itself, and assigns by the project's fit."""
+        if not self.centres.is_file():
+            raise Failed("The scripts need the project's centres; run models first, or with them.")
         out = self.out / script
         shutil.rmtree(out, ignore_errors=True)
         command = [str(PEERS_PYTHON), "-m", f"benchmarks.peers.{script}"]
@@ -154,7 +157,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the contest and tell it; 1 where answers differ, a build fails or a model got slower."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("size", choices=SIZES)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=positive, default=3)
     parser.add_argument("--only", default="", help="contestants, by comma; all unless given")
     parser.add_argument("--accept", action="store_true", help="commit the run's numbers")
     options = parser.parse_args(arguments)
@@ -177,7 +180,8 @@ def main(arguments: list[str] | None = None) -> int:
     print(page.tables(result))
     committed = page.RESULTS / f"{options.size}.json"
     slower = guard.slower(result, json.loads(committed.read_text())) if committed.is_file() else []
-    print("\n".join(slower))
+    for sentence in slower:
+        print(sentence)
     if options.accept:
         committed.parent.mkdir(exist_ok=True)
         shutil.copy(written, committed)
