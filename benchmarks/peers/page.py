@@ -78,7 +78,7 @@ def tables(result: dict[str, Any], smaller: dict[str, Any] | None = None) -> str
     parts = [
         heading(result),
         contestants_table(result),
-        "### Targets",
+        "### Targets, set for size L",
         targets_table(result, smaller),
     ]
     parts += ["### Stages", stages_table(result)]
@@ -232,12 +232,12 @@ def growth_target(result: dict[str, Any], smaller: dict[str, Any] | None) -> Tar
 
 def stages_table(result: dict[str, Any]) -> str:
     """Each contestant's stages; the scripts' with their rows a second."""
-    lines = ["| who | stage | s | million rows a s |", "|---|---|---:|---:|"]
+    lines = ["| who | stage | s | thousand rows a s |", "|---|---|---:|---:|"]
     for name, shown in NAMES.items():
         one = result["contestants"].get(name, {})
         for stage, seconds in one.get("stages", {}).items():
             rows = one["stage_rows"].get(stage)
-            rate = f"{rows / seconds / 1e6:.2f}" if rows and seconds else ""
+            rate = f"{rows / seconds / 1e3:,.0f}" if rows and seconds else ""
             lines.append(f"| {shown} | {stage.replace('_', ' ')} | {seconds:.1f} | {rate} |")
     return "\n".join(lines)
 
