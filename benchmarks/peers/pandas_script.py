@@ -408,7 +408,7 @@ def write_marts(task: Task, rows: Clean, described: Described, members: pd.DataF
         transaction_sums(
             types,
             each[each["transacted_on"] > rows.window],
-            with_sizes(cells_of(types, keys), sizes)["customer_count"],
+            with_sizes(cells_of(types, keys, sizes), sizes)["customer_count"],
         ),
         figures.transactions,
     )
@@ -423,11 +423,11 @@ def write_marts(task: Task, rows: Clean, described: Described, members: pd.DataF
     )
 
 
-def cells_of(frame: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
-    """Every combination of the keys' values, as the index of an empty frame."""
-    values: list[Any] = [frame[key].unique() for key in keys]
+def cells_of(frame: pd.DataFrame, keys: Sequence[str], sizes: pd.Series) -> pd.DataFrame:
+    """Every segment with every value of the other keys, as the index of an empty frame."""
+    values: list[Any] = [sizes.index, *(frame[key].unique() for key in keys[1:])]
     if len(keys) == 1:
-        return pd.DataFrame(index=pd.Index(values[0], name=keys[0]))
+        return pd.DataFrame(index=pd.Index(sizes.index, name=keys[0]))
     return pd.DataFrame(index=pd.MultiIndex.from_product(values, names=list(keys)))
 
 
@@ -489,7 +489,7 @@ def engagement_sums(customers: pd.DataFrame, keys: Sequence[str], sizes: pd.Seri
         }
     )
     counted = counted.groupby(by, observed=True).sum()
-    result = cells_of(customers, keys).join(counted).join(summed)
+    result = cells_of(customers, keys, sizes).join(counted).join(summed)
     result[result["reached_customer_count"].isna()] = 0
     return with_sizes(result, sizes)
 
@@ -498,7 +498,7 @@ def ownership_sums(customers: pd.DataFrame, keys: Sequence[str], sizes: pd.Serie
     """Customers who hold and who bought."""
     summed = customers.groupby(list(keys), observed=True)[["is_held", "is_bought"]].sum()
     summed.columns = pd.Index(["holder_count", "buyer_count"])
-    return with_sizes(cells_of(customers, keys).join(summed).fillna(0), sizes)
+    return with_sizes(cells_of(customers, keys, sizes).join(summed).fillna(0), sizes)
 
 
 def usage_sums(customers: pd.DataFrame, sizes: pd.Series) -> pd.DataFrame:
@@ -517,7 +517,7 @@ def usage_sums(customers: pd.DataFrame, sizes: pd.Series) -> pd.DataFrame:
         }
     )
     summed = columns.groupby([customers[key] for key in keys], observed=True).sum()
-    return with_sizes(cells_of(customers, keys).join(summed).fillna(0), sizes)
+    return with_sizes(cells_of(customers, keys, sizes).join(summed).fillna(0), sizes)
 
 
 def month_customers(months: pd.DataFrame, customers: pd.DataFrame) -> pd.Series:
