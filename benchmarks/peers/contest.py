@@ -243,7 +243,7 @@ def least(details: Sequence[dict[str, Any]], kind: str) -> dict[str, float]:
     found: dict[str, float] = {}
     for told in details:
         for name, seconds in told.get(kind, {}).items():
-            found[name] = min(found.get(name, seconds), round(seconds, 3))
+            found[name] = round(min(found.get(name, seconds), seconds), 3)
     return found
 
 
