@@ -40,8 +40,13 @@ def small_bank(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Pa
 
 @pytest.mark.parametrize("script", contest.SCRIPTS.values())
 def test_the_scripts_say_what_the_project_says(
-    script: str, small_bank: tuple[Path, Path, Path], tmp_path: Path
+    script: str,
+    small_bank: tuple[Path, Path, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # One customer at a border is one in a thousand here.
+    monkeypatch.setattr(check, "LEAST_AGREEMENT", 0.99)
     data, build_file, centres = small_bank
     command = [PEERS_PYTHON, "-m", f"benchmarks.peers.{script}", data, tmp_path]
     subprocess.run(
