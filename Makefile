@@ -27,7 +27,8 @@ help: ## list the commands
 	@$(BIN)/uv pip install --quiet --compile-bytecode --require-hashes --python $(BIN)/python -r requirements.lock
 	@touch $@
 
-build: load gate publish ## load, gate and publish: raw files to published marts
+build: .venv/installed ## load, gate and publish: raw files to published marts; nothing to do where nothing is new
+	@$(RUN) pipeline.build
 
 load: .venv/installed ## build and test every model with dbt
 	@$(RUN) pipeline.load
@@ -123,8 +124,15 @@ study-pages: .venv/installed ## import and build the studies and write docs/stud
 demo-data: .venv/installed ## write the demo seeds anew, or: CUSTOMERS=1000000 OUT=folder FORMAT=parquet
 	@$(RUN) benchmarks.generate $(if $(OUT),--customers $(or $(CUSTOMERS),4000) --out "$(OUT)" --format $(or $(FORMAT),csv),--out seeds --prefix raw_ --truth benchmarks/demo_truth.json)
 
-bench: .venv/installed ## time a fresh install and the demo's build; or many customers: SIZE=S, M or L by stage, with UPDATES=1 what lands on top
-	@$(RUN) $(if $(FIT),benchmarks.fit,$(if $(SIZE),$(if $(UPDATES),benchmarks.updates,benchmarks.scale) $(SIZE),benchmarks.bench))
+# What people would use instead has an environment of its own, with versions as in .venv where both have a package.
+.venv-bi/peers/installed: requirements-peers.lock .venv/installed
+	@echo "Installing into .venv-bi/peers (once) ..."
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(@D)
+	@$(BIN)/uv pip install --quiet --compile-bytecode --require-hashes --python $(@D)/bin/python -r $<
+	@touch $@
+
+bench: .venv/installed $(if $(SIZE),.venv-bi/peers/installed) ## time a fresh install and the demo's build; or many customers against scripts: SIZE=S, M or L (REPEATS=3, ONLY=..., ACCEPT=1); or a fit: FIT=1
+	@$(RUN) $(if $(SIZE),benchmarks.peers.contest $(SIZE) --repeats $(or $(REPEATS),3) --only "$(ONLY)" $(if $(ACCEPT),--accept),$(if $(FIT),benchmarks.fit,benchmarks.bench))
 
 clean: ## remove what builds make; published files, fits and imported data stay
 	@rm -rf target logs .pytest_cache .mypy_cache .ruff_cache .hypothesis

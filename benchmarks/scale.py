@@ -1,27 +1,22 @@
-"""Times the stages of a build of many customers, each with its CPU time and peak memory.
-
-`make bench SIZE=L` draws the raw files once into `BENCH_DATA` (build/bench), loads them stage by
-stage (selectors.yml) and names the slowest models of each. Times are read, never asserted.
-"""
+"""Raw files of many customers, drawn once, and the stages that a build of them is told by."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from benchmarks.bench import measured
-from pipeline.settings import Settings
-
-STAGES = ("figures", "evidence", "campaigns_and_value")
-SLOWEST_SHOWN = 5
 ROOT = Path(__file__).parents[1]
+DBT = str(Path(sys.executable).with_name("dbt"))
+# Selectors of selectors.yml; everything else a build does is told as `seeds` and `tests`.
+STAGES = ("figures", "evidence", "campaigns_and_value")
 
 
 @dataclass(frozen=True)
@@ -40,37 +35,14 @@ SIZES = {
 }
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Draw the data where they are missing, load them anew, print a line a stage and model."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("size", choices=SIZES)
-    options = parser.parse_args(arguments)
-    data = raw_data(options.size)
-    environment = {"RAW_DATA": str(data)}
-    build_folder = Settings.from_environment({**os.environ, **environment}).build_folder
-    shutil.rmtree(build_folder, ignore_errors=True)
-    build_folder.mkdir(parents=True)
-    dbt = str(Path(sys.executable).with_name("dbt"))
-    print(f"{'stage':<32} {'seconds':>8} {'CPU s':>8} {'peak MB':>8}")
-    commands = {"seeds": [dbt, "--quiet", "seed"]}
-    commands |= {stage: [dbt, "--quiet", "run", "--selector", stage] for stage in STAGES}
-    for stage, command in commands.items():
-        before = cpu_seconds()
-        seconds, peak_bytes, returncode = measured(command, ROOT, environment)
-        cpu = cpu_seconds() - before
-        print(f"{stage:<32} {seconds:>8.1f} {cpu:>8.1f} {peak_bytes / 1e6:>8.0f}", flush=True)
-        if returncode:
-            print(f"The stage {stage} failed; logs/dbt.log says why.", file=sys.stderr)
-            return 1
-        if stage in STAGES:
-            for name, model_seconds in slowest():
-                print(f"  {name:<30} {model_seconds:>8.1f}", flush=True)
-    return 0
+def bench_folder() -> Path:
+    """Where raw files and outputs of benchmarks lie."""
+    return Path(os.environ.get("BENCH_DATA") or ROOT / "build" / "bench").absolute()
 
 
 def raw_data(size: str) -> Path:
     """The folder of a size's raw files, drawn once; a half-drawn one is drawn again."""
-    folder = Path(os.environ.get("BENCH_DATA") or ROOT / "build" / "bench").absolute() / size
+    folder = bench_folder() / size
     if not folder.is_dir():
         begun = folder.with_name(f"{size}.begun")
         shutil.rmtree(begun, ignore_errors=True)
@@ -85,18 +57,43 @@ def raw_data(size: str) -> Path:
     return folder
 
 
-def slowest() -> list[tuple[str, float]]:
-    """The models that took longest in the run before, slowest first."""
-    results = json.loads((ROOT / "target" / "run_results.json").read_text())["results"]
-    times = [(row["unique_id"].rsplit(".", 1)[-1], row["execution_time"]) for row in results]
-    return sorted(times, key=lambda one: -one[1])[:SLOWEST_SHOWN]
+def stage_of_models() -> dict[str, str]:
+    """The stage of every model, by its unique id."""
+    found = {}
+    for stage in STAGES:
+        command = [DBT, "--quiet", "ls", "--selector", stage, "--resource-type", "model"]
+        told = subprocess.run(
+            [*command, "--output", "json", "--output-keys", "unique_id"],
+            cwd=ROOT,
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        for line in told.stdout.splitlines():
+            found[json.loads(line)["unique_id"]] = stage
+    return found
 
 
-def cpu_seconds() -> float:
-    """User and system seconds of all processes that ended under this one."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+def run_results() -> list[dict[str, Any]]:
+    """What dbt wrote of the nodes of its last run."""
+    path = ROOT / "target" / "run_results.json"
+    results: list[dict[str, Any]] = json.loads(path.read_text())["results"]
+    return results
 
 
-if __name__ == "__main__":
-    raise SystemExit(main())
+def seconds_by_model(results: list[dict[str, Any]]) -> dict[str, float]:
+    """Seconds of each model, by its name."""
+    return {
+        row["unique_id"].rsplit(".", 1)[-1]: row["execution_time"]
+        for row in results
+        if row["unique_id"].startswith("model.")
+    }
+
+
+def seconds_by_stage(results: list[dict[str, Any]], stages: Mapping[str, str]) -> dict[str, float]:
+    """Seconds of the nodes of each stage, of two threads together."""
+    found: dict[str, float] = defaultdict(float)
+    for row in results:
+        kind = row["unique_id"].split(".", 1)[0]
+        found[stages[row["unique_id"]] if kind == "model" else f"{kind}s"] += row["execution_time"]
+    return dict(found)

@@ -91,7 +91,7 @@
 
 {% macro duckdb__content_of(relation) %}
     {#- A hash over the rows in whatever order; none for so many that hashing them would cost more than it spares. -#}
-    {% set most = 200000 %}
+    {% set most = var('most_hashed_rows') %}
     {% set row = run_query(
         'select count(*), sum(cast(hash(rows_of_it) as hugeint)) from (select * from ' ~ relation ~ ' limit ' ~ (most + 1) ~ ') as rows_of_it').rows[0] %}
     {{ return(none if row[0] > most else row[0] ~ ':' ~ row[1]) }}

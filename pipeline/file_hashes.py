@@ -1,4 +1,4 @@
-"""Content hashes of files, read again only where size or time of writing changed."""
+"""Whether a file is what it was: its stamp, and the hash of its content, seldom read."""
 
 from __future__ import annotations
 
@@ -6,12 +6,29 @@ import json
 import os
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.csv_files import file_hash
 
 # A file written to so recently may be written to again without its time showing it.
 _SETTLED_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What tells that a file was written to or replaced, without reading it."""
+
+    byte_count: int
+    modified_ns: int
+    changed_ns: int
+    inode: int
+
+    @classmethod
+    def of(cls, path: Path) -> Stamp:
+        """The stamp of a file that is there."""
+        state = path.stat()
+        return cls(state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino)
 
 
 class FileHashes:

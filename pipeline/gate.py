@@ -235,15 +235,9 @@ def read_macros(path: Path) -> str:
 
 def _run(suites: Sequence[Suite], macros: str, settings: Settings) -> list[Failure]:
     """Every expectation that does not hold, in the order of the suites."""
-    # Read when the package is imported, which takes seconds: only now is it worth it.
-    os.environ["GX_ANALYTICS_ENABLED"] = "false"
-    os.environ["DO_NOT_TRACK"] = "1"
-    warnings.filterwarnings("ignore", module=r"great_expectations|duckdb_sqlalchemy")
+    gx = library()
     # Great Expectations prints advice of its own, such as a word on every query without a batch.
     with contextlib.redirect_stdout(io.StringIO()):
-        import great_expectations as gx
-
-        logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
         config = {**CONFIG, **settings.duckdb_config}
         context: Any = gx.get_context(mode="ephemeral", project_config=_in_memory())
         with _every_connection_knows(macros):
@@ -258,6 +252,18 @@ def _run(suites: Sequence[Suite], macros: str, settings: Settings) -> list[Failu
                 return _failures(gx, context, datasource, suites)
             finally:
                 engine.dispose()
+
+
+def library() -> Any:
+    """Great Expectations, made quiet; a resident process imports it early, since that takes 5 s."""
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"
+    os.environ["DO_NOT_TRACK"] = "1"
+    warnings.filterwarnings("ignore", module=r"great_expectations|duckdb_sqlalchemy")
+    with contextlib.redirect_stdout(io.StringIO()):
+        import great_expectations
+
+    logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
+    return great_expectations
 
 
 def _in_memory() -> Any:

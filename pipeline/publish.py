@@ -92,10 +92,15 @@ class Relation:
 
 
 def main() -> None:
-    """Publish this environment's build and print its summary."""
+    """Publish this environment's build, draw its report and print its summary."""
+    publish_and_tell(Settings.from_environment())
+
+
+def publish_and_tell(settings: Settings) -> tuple[BuildInfo, bool]:
+    """Publish, draw the report, print the summary; returns what it is and whether all was drawn."""
     started = time.monotonic()
-    settings = Settings.from_environment()
     info = publish(settings)
+    is_drawn = draw_report(settings)
     log.write(
         "make publish",
         "published",
@@ -108,6 +113,7 @@ def main() -> None:
     warehouse = settings.published_folder / WAREHOUSE
     with duckdb.connect(str(warehouse), read_only=True) as published:
         print_summary(published, settings)
+    return info, is_drawn
 
 
 def publish(settings: Settings) -> BuildInfo:
@@ -143,13 +149,16 @@ def publish(settings: Settings) -> BuildInfo:
         raise UserError(
             f"Nothing was published: {reason or sentences.one_line(str(error))}"
         ) from error
-    if os.environ.get("REPORT", "").strip() != "no":
-        _write_report(settings)
     return info
 
 
-def _write_report(settings: Settings) -> None:
-    """Write the report of what is published now; the earlier one stays if it cannot be drawn."""
+def draw_report(settings: Settings) -> bool:
+    """Write the report of what is published now, unless REPORT=no.
+
+    Returns whether that was done; the earlier one stays if it cannot be drawn.
+    """
+    if os.environ.get("REPORT", "").strip() == "no":
+        return True
     try:
         report.write(settings)
     except Exception as error:
@@ -161,6 +170,8 @@ def _write_report(settings: Settings) -> None:
             )
         log.write("make publish", "report not drawn", level="warning", message=reason)
         print(f"Published, but {shown} was not written anew: {reason}", file=sys.stderr, flush=True)
+        return False
+    return True
 
 
 def _state_written(

@@ -20,11 +20,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TextIO
+from typing import Protocol, TextIO
 
 import duckdb
 
-from pipeline import csv_files, gate, load, log, publish, raw_files, sentences
+from pipeline import csv_files, finished, gate, load, log, publish, raw_files, sentences
+from pipeline.file_hashes import Stamp
 from pipeline.sentences import UserError
 from pipeline.settings import Settings
 
@@ -32,36 +33,6 @@ POLL_SECONDS = 0.5
 RETRY_SECONDS = 60.0
 LONGEST_RETRY_SECONDS = 3600.0
 QUARANTINE = ".quarantine"
-# What a build reads besides RAW_DATA and a resident process has read before.
-PROJECT = (
-    "dbt_project.yml",
-    "profiles.yml",
-    "macros",
-    "models",
-    "python_models",
-    "seeds",
-    "tests/data",
-    "expectations",
-    "pipeline",
-    "segmentation",
-)
-PROJECT_SUFFIXES = (".sql", ".yml", ".py", ".md", ".csv", ".json")
-
-
-@dataclass(frozen=True)
-class Stamp:
-    """What tells that a file was written to or replaced, without reading it."""
-
-    byte_count: int
-    modified_ns: int
-    changed_ns: int
-    inode: int
-
-    @classmethod
-    def of(cls, path: Path) -> Stamp:
-        """The stamp of a file that is there."""
-        state = path.stat()
-        return cls(state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino)
 
 
 @dataclass(frozen=True)
@@ -74,8 +45,16 @@ class RawFile:
 
 
 Files = dict[Path, RawFile]
-# Builds, judges and publishes these files; returns the sentences that say why it did not.
-Make = Callable[[Collection[Path], Callable[[], bool]], list[str]]
+
+
+class Make(Protocol):
+    """What is done with files: the real build, or a test's."""
+
+    def __call__(self, files: Collection[Path], are_unchanged: Callable[[], bool]) -> list[str]:
+        """Build, judge and publish these files; the sentences that say why it did not."""
+
+    def draw_report(self) -> None:
+        """Draw the report of what is published."""
 
 
 class FolderMoved(Exception):
@@ -175,12 +154,17 @@ class Watch:
         self._input_hash = published.input_hash
         self._files: Files = {}
         self._refused_hash = ""
+        # A watcher that was killed may have published without drawing.
+        self._is_report_due = True
         self._tried: object = None
         self._retry_at = 0.0
         self._retry_seconds = RETRY_SECONDS
 
     def look(self, now: float) -> None:
-        """See what is there; publish it where it is quiet, and other than what is published."""
+        """See what is there; publish it where it is quiet, and other than what is published.
+
+        The report takes longer to draw than marts to publish: it waits until nothing else does.
+        """
         stamps = stamps_of(self._folder, self._entities)
         if not self._settled.see(stamps, now):
             return
@@ -192,6 +176,9 @@ class Watch:
         try:
             self._files = hashed(stamps, self._files)
             if input_hash(self._files) in (self._input_hash, self._refused_hash):
+                if self._is_report_due and self._input_hash:
+                    self._is_report_due = False
+                    self._make.draw_report()
                 return
             self._tell_changes()
             self._publish(self._files)
@@ -255,6 +242,7 @@ class Watch:
             tell("this is what is published; building it to see that the rest is sound")
         problems = self._make(files.keys(), lambda: _are_unchanged(files))
         if not problems:
+            self._is_report_due = True
             self._input_hash = input_hash(files)
             self._good |= {_identity(path, file) for path, file in files.items()}
         return problems
@@ -332,6 +320,7 @@ class Maker:
         self._project = _project_stamps(settings.root)
         load.prepare(settings)
         self._manifest = load.parse(settings)
+        gate.library()
 
     def __call__(self, files: Collection[Path], are_unchanged: Callable[[], bool]) -> list[str]:
         """Publish a build from these files alone; the sentences that say why not.
@@ -341,15 +330,17 @@ class Maker:
         """
         if _project_stamps(self._settings.root) != self._project:
             raise ProjectChanged("The project itself changed; start `make watch` again.")
-        started = time.monotonic()
+        seconds = _Seconds()
         with _told_in_lines():
             with raw_files.only(files):
                 failures, passed = load.build(self._settings, self._manifest, "info")
+            seconds.note("load")
             if not are_unchanged():
                 raise FolderMoved
             if not passed:
                 return failures or ["The build failed; logs/dbt.log says where."]
             verdict = gate.judge(self._settings)
+            seconds.note("gate")
             if not verdict.success:
                 lines = gate.failure_lines(verdict.failures)
                 print("\n".join(line for line in lines if line), file=sys.stderr)
@@ -359,12 +350,34 @@ class Maker:
                 ]
             with _uninterrupted():
                 info = publish.publish(self._settings)
+            seconds.note("publish")
         tell(
             f"published, as of {info.as_of_on}",
             input_hash=info.input_hash,
-            seconds=round(time.monotonic() - started, 1),
+            seconds=seconds.by_step,
         )
         return []
+
+    def draw_report(self) -> None:
+        """Draw the report of what is published; that it cannot be drawn stops nothing."""
+        seconds = _Seconds()
+        with _told_in_lines(), _uninterrupted():
+            is_drawn = publish.draw_report(self._settings)
+        seconds.note("report")
+        log.write("make watch", "drawn" if is_drawn else "not drawn", seconds=seconds.by_step)
+
+
+class _Seconds:
+    """How long each step of a build took, from the one before."""
+
+    def __init__(self) -> None:
+        self.by_step: dict[str, float] = {}
+        self._last = time.monotonic()
+
+    def note(self, step: str) -> None:
+        """The step has ended."""
+        before, self._last = self._last, time.monotonic()
+        self.by_step[step] = round(self._last - before, 1)
 
 
 class ProjectChanged(UserError):
@@ -394,11 +407,8 @@ def _source_name(folder: Path) -> str:
 
 
 def _project_stamps(root: Path) -> dict[Path, Stamp]:
-    paths = [root / name for name in PROJECT]
-    found = [path for path in paths if path.is_file()]
-    for folder in paths:
-        found += [path for path in folder.rglob("*") if path.suffix in PROJECT_SUFFIXES]
-    return {path: Stamp.of(path) for path in found}
+    """Of what a resident process has read before."""
+    return {path: Stamp.of(path) for path in finished.project_files(root)}
 
 
 # --- lines, signals, one watcher ---

@@ -62,6 +62,14 @@
 {%- endmacro %}
 
 
+{% macro hash_of(values) -%}
+    {#- A whole number of 64 bits that equal values share; next to no others do. -#}
+    {{- adapter.dispatch('hash_of', 'segmart')(values) -}}
+{%- endmacro %}
+{% macro default__hash_of(values) %}xxhash64({{ values | join(', ') }}){% endmacro %}
+{% macro duckdb__hash_of(values) %}hash({{ values | join(', ') }}){% endmacro %}
+
+
 {% macro as_json(expression) -%}
     {{- adapter.dispatch('as_json', 'segmart')(expression) -}}
 {%- endmacro %}

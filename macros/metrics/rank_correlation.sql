@@ -1,8 +1,10 @@
 {% macro average_rank(expression, partition) -%}
-    {#- Rank with ties given their mean rank, for Spearman's correlation: corr() of two such ranks. -#}
+    {#- Rank with ties given their mean rank, for Spearman's correlation: corr() of two such ranks. Both windows have the same
+        order, so that one sort serves both. -#}
+    {%- set order = 'partition by ' ~ partition ~ ' order by ' ~ expression -%}
     (
-        rank() over (partition by {{ partition }} order by {{ expression }})
-        + (count(*) over (partition by {{ partition }}, {{ expression }}) - 1) / 2.0
+        rank() over ({{ order }})
+        + (count(*) over ({{ order }} range between current row and current row) - 1) / 2.0
     )
 {%- endmacro %}
 

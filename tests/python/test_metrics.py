@@ -474,7 +474,7 @@ def test_conversions_above_clicks_leave_the_share_of_converted_customers_below_o
 
 def transaction_cells(rows: str, *inputs: object) -> dict[str, list[Any]]:
     """Sums and figures over customers, as the transaction marts make them."""
-    ranked = f"({render('with_ranks(relation, partition)', relation='moved', partition='cell')})"
+    ranked = f"({render('with_ranks(relation, cell)', relation='moved', cell=['cell'])})"
     sums = render("customer_amount_sums(customers, active)", customers="cells", active="active")
     summed = (
         f"(select cells.cell, {sums}, cast(null as double) as transaction_amounts_squared"
@@ -704,7 +704,7 @@ LOOKALIKES = st.one_of(
     st.floats().map(str),
     st.decimals(allow_nan=False, places=3).map(str),
 )
-TEXT_COLUMN: dict[str, Any] = {"name": "file", "types": {}}
+TEXT_COLUMN: dict[str, Any] = {"name": "file", "types": {}, "absent": []}
 TEXT_ROWS = "(select struct_pack(c := unnest($1)) as raw_row)"
 
 
@@ -874,7 +874,7 @@ def test_null_is_null_in_every_type() -> None:
 
 def typed(column_type: str, value: str, macro: str, **options: Any) -> Any:
     """What a macro makes of `value` in a column of `column_type`."""
-    source = {"name": "file", "types": {"c": column_type.lower()}}
+    source = {"name": "file", "types": {"c": column_type.lower()}, "absent": []}
     call = render(f"to_{macro}(source, 'c')", source=source, **options)
     rows = f"(select struct_pack(c := cast({value} as {column_type})) as raw_row)"
     return evaluate({"value": call}, rows)["value"][0]
@@ -988,7 +988,7 @@ TYPED_VALUES = {
     "macro", ["text", "code", "integer", "decimal", "double", "boolean", "date", "timestamp"]
 )
 def test_no_value_of_any_type_is_an_error(column_type: str, macro: str) -> None:
-    source = {"name": "file", "types": {"c": column_type.lower()}}
+    source = {"name": "file", "types": {"c": column_type.lower()}, "absent": []}
     call = render(f"to_{macro}(source, 'c')", source=source)
     values = TYPED_VALUES[column_type]
     rows = (

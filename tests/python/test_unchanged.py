@@ -224,6 +224,16 @@ def test_only_what_rests_on_a_changed_file_is_made(bank: Bank) -> None:
     assert messages["segment_digital_usage"] == "UNCHANGED"
 
 
+def test_what_is_left_as_it_is_is_still_judged_by_its_hooks(bank: Bank) -> None:
+    """A limit may have become stricter though no row has changed."""
+    broken = [dict(row) | {"amount": "nonsense"} for row in bank.transactions[:3]]
+    bank.land("transactions", "broken.csv", broken)
+    bank.build()
+    with pytest.raises(AssertionError, match=r"broken_share_limit"):
+        bank.build("--vars", "{broken_share_limit: 0.000001}")
+    (bank.raw / "transactions" / "broken.csv").unlink()
+
+
 def test_a_killed_run_leaves_nothing_to_rest_on(bank: Bank) -> None:
     bank.build()
     kept = {name: value for name, value in os.environ.items() if name not in OWN_VARIABLES}

@@ -38,6 +38,10 @@ class FakeBank:
         self.builds: list[set[str]] = []
         self.during: Callable[[], None] = lambda: None
         self.error: Exception | None = None
+        self.drawn: list[dict[str, str]] = []
+
+    def draw_report(self) -> None:
+        self.drawn.append(self.published)
 
     def __call__(self, files: Collection[Path], are_unchanged: Callable[[], bool]) -> list[str]:
         contents = {path.name: path.read_text() for path in files}
@@ -243,6 +247,23 @@ def test_a_file_that_changes_while_it_is_built_is_built_again(folder: Path) -> N
     assert bank.published["a.csv"] == "second"
 
 
+def test_the_report_is_drawn_once_nothing_else_waits(folder: Path) -> None:
+    bank = FakeBank()
+    part = folder / "transactions" / "b.csv"
+    # Lands while the first build is under way, and is built before anything is drawn.
+    bank.during = lambda: part.write_text("second") and None if len(bank.builds) == 1 else None
+    clock = followed(folder, bank)
+    assert bank.drawn == []
+    clock.pass_seconds(2 * QUIET)
+    assert [set(drawn) for drawn in bank.drawn] == [{"customers.csv", "a.csv", "b.csv"}]
+    clock.pass_seconds(30)
+    assert len(bank.drawn) == 1
+    # Nobody knows whether a watcher before this one still came to it.
+    again = FakeBank()
+    followed(folder, again, rests_on(folder)).pass_seconds(30)
+    assert (again.builds, len(again.drawn)) == ([], 1)
+
+
 # --- broken files ---
 
 
@@ -374,6 +395,7 @@ def make(files, are_unchanged):
     watch.tell("published")
     return []
 
+make.draw_report = lambda: None
 sys.exit(watch.run(settings, lambda: make, quiet_seconds=0.2))
 """
 

@@ -1,8 +1,9 @@
 {{ config(materialized='table') }}
 {% set raw = received('campaign_engagements') %}
+{% set keys = {'engagement_id': to_text(raw, 'engagement_id')} %}
 
 with received as (
-    {{ received_rows(raw) }}
+    {{ keyed_rows(raw, keys) }}
 ),
 
 customers as (
@@ -15,8 +16,7 @@ campaigns as (
 
 typed as (
     select
-        {{ delivery_columns(raw) }},
-        {{ to_text(raw, 'engagement_id') }} as engagement_id,
+        {{ delivery_columns(raw, keys) }},
         {{ to_text(raw, 'campaign_id') }} as campaign_id,
         {{ to_text(raw, 'customer_id') }} as customer_id,
         {{ to_code(raw, 'channel') }} as channel,
@@ -65,7 +65,7 @@ checked as (
 ),
 
 decided as (
-    {{ with_row_status('checked', keys=['engagement_id']) }}
+    {{ with_row_status('checked', keys) }}
 ),
 
 final as (

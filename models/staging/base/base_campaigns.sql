@@ -1,14 +1,14 @@
 {{ config(materialized='table') }}
 {% set raw = received('campaigns') %}
+{% set keys = {'campaign_id': to_text(raw, 'campaign_id')} %}
 
 with received as (
-    {{ received_rows(raw) }}
+    {{ keyed_rows(raw, keys) }}
 ),
 
 typed as (
     select
-        {{ delivery_columns(raw) }},
-        {{ to_text(raw, 'campaign_id') }} as campaign_id,
+        {{ delivery_columns(raw, keys) }},
         {{ to_text(raw, 'campaign_name') }} as campaign_name,
         {{ to_code(raw, 'objective') }} as objective,
         {{ to_code(raw, 'product') }} as product,
@@ -35,7 +35,7 @@ checked as (
 ),
 
 decided as (
-    {{ with_row_status('checked', keys=['campaign_id']) }}
+    {{ with_row_status('checked', keys) }}
 ),
 
 final as (

@@ -1,5 +1,6 @@
 {{ config(materialized='table') }}
 {% set raw = received('card_accounts') %}
+{% set keys = {'cust_id': to_text(raw, 'cust_id')} %}
 {% set amounts = [
     'balance', 'purchases', 'oneoff_purchases', 'installments_purchases', 'cash_advance',
     'credit_limit', 'payments', 'minimum_payments',
@@ -11,7 +12,7 @@
 {% set counts = ['cash_advance_trx', 'purchases_trx', 'tenure'] %}
 
 with received as (
-    {{ received_rows(raw) }}
+    {{ keyed_rows(raw, keys) }}
 ),
 
 customers as (
@@ -20,8 +21,7 @@ customers as (
 
 typed as (
     select
-        {{ delivery_columns(raw) }},
-        {{ to_text(raw, 'cust_id') }} as cust_id,
+        {{ delivery_columns(raw, keys) }},
         {{ to_text(raw, 'customer_id') }} as owner_id,
         {% for column in amounts -%}
         {{ within(to_decimal(raw, column, scale=6), 0) }} as {{ column }},
@@ -52,7 +52,7 @@ checked as (
 ),
 
 decided as (
-    {{ with_row_status('checked', keys=['cust_id']) }}
+    {{ with_row_status('checked', keys) }}
 ),
 
 final as (

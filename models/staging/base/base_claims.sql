@@ -1,15 +1,15 @@
 {{ config(materialized='table') }}
 {% set raw = received('claims') %}
+{% set keys = {'claim_id': to_text(raw, 'claim_id')} %}
 {% set figures = ['figure', 'tolerance', 'figure_low', 'figure_high'] %}
 
 with received as (
-    {{ received_rows(raw) }}
+    {{ keyed_rows(raw, keys) }}
 ),
 
 typed as (
     select
-        {{ delivery_columns(raw) }},
-        {{ to_text(raw, 'claim_id') }} as claim_id,
+        {{ delivery_columns(raw, keys) }},
         {{ to_text(raw, 'source') }} as source,
         {{ to_text(raw, 'sentence') }} as sentence,
         {{ to_code(raw, 'claim_type') }} as claim_type,
@@ -38,7 +38,7 @@ checked as (
 ),
 
 decided as (
-    {{ with_row_status('checked', keys=['claim_id']) }}
+    {{ with_row_status('checked', keys) }}
 ),
 
 final as (
@@ -64,6 +64,7 @@ final as (
         figure_low,
         figure_high,
         read_as,
+        is_deleted,
         {{ row_status_columns() }}
     from decided
 )

@@ -1,8 +1,9 @@
 {{ config(materialized='table') }}
 {% set raw = received('customer_attributes') %}
+{% set keys = {'customer_id': to_text(raw, 'customer_id'), 'attribute': to_code(raw, 'attribute')} %}
 
 with received as (
-    {{ received_rows(raw) }}
+    {{ keyed_rows(raw, keys) }}
 ),
 
 customers as (
@@ -11,9 +12,7 @@ customers as (
 
 typed as (
     select
-        {{ delivery_columns(raw) }},
-        {{ to_text(raw, 'customer_id') }} as customer_id,
-        {{ to_code(raw, 'attribute') }} as attribute,
+        {{ delivery_columns(raw, keys) }},
         {{ to_text(raw, 'value') }} as attribute_value
     from received
 ),
@@ -34,7 +33,7 @@ checked as (
 ),
 
 decided as (
-    {{ with_row_status('checked', keys=['customer_id', 'attribute']) }}
+    {{ with_row_status('checked', keys) }}
 ),
 
 final as (

@@ -1,14 +1,14 @@
 {{ config(materialized='table') }}
 {% set raw = received('customers') %}
+{% set keys = {'customer_id': to_text(raw, 'customer_id')} %}
 
 with received as (
-    {{ received_rows(raw) }}
+    {{ keyed_rows(raw, keys) }}
 ),
 
 typed as (
     select
-        {{ delivery_columns(raw) }},
-        {{ to_text(raw, 'customer_id') }} as customer_id,
+        {{ delivery_columns(raw, keys) }},
         {{ to_date(raw, 'joined_on') }} as joined_on,
         {{ within(to_integer(raw, 'birth_year'), 'year(as_of.as_of_on) - 120', 'year(as_of.as_of_on)') }} as birth_year,
         {{ to_code(raw, 'gender') }} as gender,
@@ -41,7 +41,7 @@ checked as (
 ),
 
 decided as (
-    {{ with_row_status('checked', keys=['customer_id'], known_by='as_of_on') }}
+    {{ with_row_status('checked', keys, known_by='as_of_on') }}
 ),
 
 final as (
@@ -59,6 +59,8 @@ final as (
         loyalty_score,
         marketing_consent,
         consent_changed_at,
+        is_deleted,
+        updated_at,
         {{ row_status_columns() }}
     from decided
 )

@@ -1,8 +1,13 @@
 {{ config(materialized='table') }}
 {% set raw = received('digital_sessions') %}
+{% set keys = {
+    'customer_id': to_text(raw, 'customer_id'),
+    'used_on': to_date(raw, 'used_on'),
+    'touchpoint': to_code(raw, 'touchpoint'),
+} %}
 
 with received as (
-    {{ received_rows(raw) }}
+    {{ keyed_rows(raw, keys) }}
 ),
 
 customers as (
@@ -11,10 +16,7 @@ customers as (
 
 typed as (
     select
-        {{ delivery_columns(raw) }},
-        {{ to_text(raw, 'customer_id') }} as customer_id,
-        {{ to_date(raw, 'used_on') }} as used_on,
-        {{ to_code(raw, 'touchpoint') }} as touchpoint,
+        {{ delivery_columns(raw, keys) }},
         {{ to_integer(raw, 'session_count') }} as session_count,
         {{ within(to_decimal(raw, 'minutes'), 0) }} as minutes
     from received
@@ -40,7 +42,7 @@ checked as (
 ),
 
 decided as (
-    {{ with_row_status('checked', keys=['customer_id', 'used_on', 'touchpoint']) }}
+    {{ with_row_status('checked', keys) }}
 ),
 
 final as (

@@ -1,15 +1,14 @@
 {{ config(materialized='table') }}
 {% set raw = received('given_segments') %}
+{% set keys = {'segmentation': to_code(raw, 'segmentation'), 'entity_id': to_text(raw, 'entity_id')} %}
 
 with received as (
-    {{ received_rows(raw) }}
+    {{ keyed_rows(raw, keys) }}
 ),
 
 typed as (
     select
-        {{ delivery_columns(raw) }},
-        {{ to_code(raw, 'segmentation') }} as segmentation,
-        {{ to_text(raw, 'entity_id') }} as entity_id,
+        {{ delivery_columns(raw, keys) }},
         {{ to_text(raw, 'segment') }} as segment
     from received
 ),
@@ -26,7 +25,7 @@ checked as (
 ),
 
 decided as (
-    {{ with_row_status('checked', keys=['segmentation', 'entity_id']) }}
+    {{ with_row_status('checked', keys) }}
 ),
 
 final as (

@@ -1,8 +1,9 @@
 {{ config(materialized='table') }}
 {% set raw = received('product_holdings') %}
+{% set keys = {'holding_id': to_text(raw, 'holding_id')} %}
 
 with received as (
-    {{ received_rows(raw) }}
+    {{ keyed_rows(raw, keys) }}
 ),
 
 customers as (
@@ -11,8 +12,7 @@ customers as (
 
 typed as (
     select
-        {{ delivery_columns(raw) }},
-        {{ to_text(raw, 'holding_id') }} as holding_id,
+        {{ delivery_columns(raw, keys) }},
         {{ to_text(raw, 'customer_id') }} as customer_id,
         {{ to_code(raw, 'product') }} as product,
         {{ to_date(raw, 'opened_on') }} as opened_on,
@@ -40,7 +40,7 @@ checked as (
 ),
 
 decided as (
-    {{ with_row_status('checked', keys=['holding_id']) }}
+    {{ with_row_status('checked', keys) }}
 ),
 
 final as (

@@ -1,15 +1,14 @@
 {{ config(materialized='table') }}
 {% set raw = received('segment_labels') %}
+{% set keys = {'segmentation': to_code(raw, 'segmentation'), 'label': to_text(raw, 'label')} %}
 
 with received as (
-    {{ received_rows(raw) }}
+    {{ keyed_rows(raw, keys) }}
 ),
 
 typed as (
     select
-        {{ delivery_columns(raw) }},
-        {{ to_code(raw, 'segmentation') }} as segmentation,
-        {{ to_text(raw, 'label') }} as label,
+        {{ delivery_columns(raw, keys) }},
         {{ to_text(raw, 'segment') }} as segment,
         {{ to_code(raw, 'rule_metric') }} as rule_metric,
         {{ to_integer(raw, 'rule_rank') }} as rule_rank,
@@ -32,7 +31,7 @@ checked as (
 ),
 
 decided as (
-    {{ with_row_status('checked', keys=['segmentation', 'label']) }}
+    {{ with_row_status('checked', keys) }}
 ),
 
 final as (

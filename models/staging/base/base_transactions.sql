@@ -1,8 +1,9 @@
 {{ config(materialized='table') }}
 {% set raw = received('transactions') %}
+{% set keys = {'transaction_id': to_text(raw, 'transaction_id')} %}
 
 with received as (
-    {{ received_rows(raw) }}
+    {{ keyed_rows(raw, keys) }}
 ),
 
 customers as (
@@ -11,8 +12,7 @@ customers as (
 
 typed as (
     select
-        {{ delivery_columns(raw) }},
-        {{ to_text(raw, 'transaction_id') }} as transaction_id,
+        {{ delivery_columns(raw, keys) }},
         {{ to_text(raw, 'customer_id') }} as customer_id,
         {{ to_timestamp(raw, 'transacted_at') }} as transacted_at,
         {{ to_code(raw, 'transaction_type') }} as transaction_type,
@@ -44,7 +44,7 @@ checked as (
 ),
 
 decided as (
-    {{ with_row_status('checked', keys=['transaction_id']) }}
+    {{ with_row_status('checked', keys) }}
 ),
 
 final as (
