@@ -13,7 +13,7 @@ export PYTHONDONTWRITEBYTECODE :=
 export DO_NOT_TRACK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help build load gate publish publish-postgres superset-assets dashboard report pictures audience score metrics new-metric test test-browser test-full test-bi lint docs study-pages refit rollback backfill watch import demo-data bench clean
+.PHONY: help build load gate publish publish-postgres superset-assets dashboard report pictures audience score metrics new-metric test test-browser test-full test-bi lint docs study-pages refit rollback backfill watch import demo-data bench profile clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
@@ -133,6 +133,9 @@ demo-data: .venv/installed ## write the demo seeds anew, or: CUSTOMERS=1000000 O
 
 bench: .venv/installed $(if $(SIZE),.venv-bi/peers/installed) ## time a fresh install and the demo's build; or many customers against scripts: SIZE=S, M or L (REPEATS=3, ONLY=..., ACCEPT=1); or a fit: FIT=1
 	@$(RUN) $(if $(SIZE),benchmarks.peers.contest $(SIZE) --repeats $(or $(REPEATS),3) --only "$(ONLY)" $(if $(ACCEPT),--accept),$(if $(FIT),benchmarks.fit,benchmarks.bench))
+
+profile: .venv/installed ## show where the last build's time went: the slowest nodes, and build/profile.svg (SEGMART_PROFILE=1 make load notes what was spilled)
+	@$(RUN) benchmarks.profile
 
 clean: ## remove what builds make; published files, fits and imported data stay
 	@rm -rf target logs .pytest_cache .mypy_cache .ruff_cache .hypothesis

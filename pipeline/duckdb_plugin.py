@@ -36,6 +36,8 @@ class Plugin(BasePlugin):
         assert self.creds is not None
         self._folder = Path(self.creds.path).parent
         self._folder.mkdir(parents=True, exist_ok=True)
+        if os.environ.get("SEGMART_PROFILE") == "1":
+            (self._folder / "profile").mkdir(exist_ok=True)
         self._hashes = FileHashes(self._folder / "file_hashes.json")
         self._refuse_locked_file()
         # Only at exit does a line come after dbt's own last one.

@@ -9,9 +9,11 @@
 
     {{ run_hooks(pre_hooks) }}
     {{ drop_of_other_type(relation) }}
+    {% do begin_profile() %}
     {% call statement('main', language=model.language) -%}
         {{ duckdb__python_table(relation, compiled_code) if model.language == 'python' else duckdb__table(relation, compiled_code) }}
     {%- endcall %}
+    {% do end_profile() %}
     {% if config.get('contract').enforced %}{% do stop_at_broken_contract(relation) %}{% endif %}
     {{ run_hooks(post_hooks) }}
 
@@ -71,6 +73,23 @@
     {% if not judged[1] and not judged[2] %}{% do remember(recipe) %}{% endif %}
     {{ return(made) }}
 {% endmaterialization %}
+
+
+{% macro begin_profile() %}
+    {#- With SEGMART_PROFILE=1 DuckDB notes beside the build file what making each table took; make profile reads it. -#}
+    {% if env_var('SEGMART_PROFILE', '') == '1' and model.language == 'sql' %}
+        {% set path = target.path | replace('warehouse.duckdb', 'profile/' ~ model.name ~ '.json') %}
+        {% do run_query("set enable_profiling = 'json'") %}
+        {% do run_query('set profile_output = ' ~ quoted(path)) %}
+    {% endif %}
+{% endmacro %}
+
+
+{% macro end_profile() %}
+    {% if env_var('SEGMART_PROFILE', '') == '1' and model.language == 'sql' %}
+        {% do run_query('pragma disable_profiling') %}
+    {% endif %}
+{% endmacro %}
 
 
 {% macro left_as_it_is(relation) %}

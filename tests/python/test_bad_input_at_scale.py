@@ -24,7 +24,7 @@ import pytest
 from conftest import copy_project
 from test_bad_input import SETTINGS, Warehouse, assert_one_sentence
 
-from benchmarks import generate
+from benchmarks import generate, profile
 from pipeline import load
 from pipeline.sentences import of_too_small_a_machine
 from pipeline.settings import Settings
@@ -378,7 +378,7 @@ def test_what_does_not_fit_into_memory_is_spilled_where_it_is_told(
     warehouse: Warehouse, parquet_bank: Bank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bank = parquet_bank
-    limits = {"MEMORY_LIMIT": "100MB", "SPILL_FOLDER": str(tmp_path)}
+    limits = {"MEMORY_LIMIT": "100MB", "SPILL_FOLDER": str(tmp_path), "SEGMART_PROFILE": "1"}
     settings = Settings.from_environment({"RAW_DATA": str(bank.folder), **limits}, warehouse.root)
     folder = settings.spill_folder
     assert folder is not None and folder.parent == tmp_path
@@ -389,6 +389,8 @@ def test_what_does_not_fit_into_memory_is_spilled_where_it_is_told(
     warehouse.file(bank.folder).unlink(missing_ok=True)
     assert warehouse.build(bank.folder, JUDGED, environment=limits) == []
     assert seen == {folder}
+    spilled = profile.spilled_of(settings.build_folder / "profile", since=0)
+    assert spilled["base_transactions"] > 0
 
 
 @pytest.mark.parametrize(
