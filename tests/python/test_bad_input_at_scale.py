@@ -22,7 +22,7 @@ from typing import Any
 import duckdb
 import pytest
 from conftest import copy_project
-from test_bad_input import SETTINGS, Warehouse, assert_one_sentence
+from test_bad_input import SETTINGS, Warehouse, assert_one_sentence, assert_refused
 
 from benchmarks import generate, profile
 from pipeline import load
@@ -330,16 +330,21 @@ def test_a_part_that_disappears_during_the_build_is_named(
 
 @pytest.fixture
 def small_disk(warehouse: Warehouse, drawn: Path, tmp_path: Path) -> Iterator[tuple[Bank, Path]]:
-    """A bank whose build folder is a disk of its own that holds a part of the build."""
+    """A bank with a disk for its build folder and dbt's log that holds a part of the build."""
     bank = bank_of(drawn, tmp_path / "raw", "parquet")
     disk = warehouse.file(bank.folder).parent
     disk.mkdir(parents=True)
     mounted = mount(disk, "8m")
     if mounted.returncode:
         pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")
+    logs = warehouse.root / "logs"
+    shutil.rmtree(logs, ignore_errors=True)
+    (disk / "logs").mkdir()
+    logs.symlink_to(disk / "logs")
     try:
         yield bank, disk
     finally:
+        logs.unlink()
         load._close_build_file()
         subprocess.run(["umount", str(disk)], check=True)
 
@@ -419,11 +424,3 @@ def test_what_a_machine_lacks_is_told_from_other_errors(message: str, says: str 
     said = of_too_small_a_machine(message, "a.sql")
     assert (said is None) == (says is None)
     assert says is None or says in str(said)
-
-
-def assert_refused(done: subprocess.CompletedProcess[str], *says: str) -> None:
-    """One sentence and the count of what failed are all there is on stderr."""
-    assert done.returncode == 1, done.stdout + done.stderr
-    *said, last = done.stderr.splitlines()
-    assert last.startswith("The build failed: ") and last.endswith("published stays as it is.")
-    assert_one_sentence(said, *says)
