@@ -152,7 +152,7 @@ def table_lines(nodes: Sequence[Node]) -> list[str]:
         f"{total / (threads * wall) if wall else 0:.0%}: "
         + ", ".join(
             f"{kind}s {seconds:.1f} s"
-            for kind, seconds in sorted(by_kind.items(), key=lambda one: -one[1])
+            for kind, seconds in sorted(by_kind.items(), key=lambda one: (-one[1], one[0]))
         )
         + "."
     )
