@@ -129,8 +129,9 @@ def test_no_port(project: Path, port: str) -> None:
 
 
 def test_a_report_that_cannot_be_drawn_leaves_the_earlier_one(
-    project: Path, warehouse: Path
+    project: Path, warehouse: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("REPORT", raising=False)
     published(project, warehouse, "drop table marts.segment_value")
     report = project / "published" / "report.html"
     report.write_text("earlier")
