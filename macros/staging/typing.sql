@@ -101,9 +101,9 @@
 {%- endmacro %}
 
 
-{% macro finite(expression) -%}
-    {#- The value, or null for infinities, NaN and what is close to them. -#}
-    case when abs({{ expression }}) < 1e300 then {{ expression }} end
+{% macro finite(expression, otherwise=none) -%}
+    {#- The value; null, or another value, for infinities, NaN and what is close to them. -#}
+    case when abs({{ expression }}) < 1e300 then {{ expression }}{% if otherwise %} else {{ otherwise }}{% endif %} end
 {%- endmacro %}
 
 
