@@ -19,7 +19,13 @@
         {% for source in graph.sources.values() if source.source_name == 'state' %}
             {% do recipes.update({source.unique_id: {'recipe': '', 'content': adapter.dispatch('content_of')('state.' ~ source.name)}}) %}
         {% endfor %}
-        {% do graph.update({'recipes': recipes, 'versions': adapter.dispatch('versions_of_what_computes')()}) %}
+        {% do graph.update({
+            'recipes': recipes,
+            'recipes_before': dict(recipes),
+            'touched': {},
+            'keyed': {},
+            'versions': adapter.dispatch('versions_of_what_computes')(),
+        }) %}
     {% endif %}
 {% endmacro %}
 
@@ -38,12 +44,14 @@
 {% endmacro %}
 
 
-{% macro recipe_of(code, others=[]) %}
-    {#- The recipe of the running node; none where an input's content is not known. -#}
+{% macro recipe_of(code, others=[], before=[]) %}
+    {#- The recipe of the running node; none where an input's content is not known. The inputs of `before` count with
+        the content that they had when the run began. -#}
     {% set parts = [code, graph.versions, tojson(model.columns, sort_keys=true)] + others %}
     {% for input in model.depends_on.nodes %}
-        {% if input not in graph.recipes %}{{ return(none) }}{% endif %}
-        {% do parts.append(graph.recipes[input].content) %}
+        {% set recipes = graph.recipes_before if input in before else graph.recipes %}
+        {% if input not in recipes %}{{ return(none) }}{% endif %}
+        {% do parts.append(recipes[input].content) %}
     {% endfor %}
     {{ return(local_md5(parts | join('\n'))) }}
 {% endmacro %}
@@ -91,10 +99,10 @@
 
 {% macro duckdb__content_of(relation) %}
     {#- A hash over the rows in whatever order; none for so many that hashing them would cost more than it spares. -#}
-    {% set most = var('most_hashed_rows') %}
-    {% set row = run_query(
-        'select count(*), sum(cast(hash(rows_of_it) as hugeint)) from (select * from ' ~ relation ~ ' limit ' ~ (most + 1) ~ ') as rows_of_it').rows[0] %}
-    {{ return(none if row[0] > most else row[0] ~ ':' ~ row[1]) }}
+    {% set row_count = run_query('select count(*) from ' ~ relation).rows[0][0] %}
+    {% if row_count > var('most_hashed_rows') %}{{ return(none) }}{% endif %}
+    {% set row_hash = run_query('select sum(cast(hash(rows_of_it) as hugeint)) from ' ~ relation ~ ' as rows_of_it').rows[0][0] %}
+    {{ return(row_count ~ ':' ~ row_hash) }}
 {% endmacro %}
 
 

@@ -15,7 +15,7 @@ import platform
 import shutil
 import statistics
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -164,19 +164,20 @@ def main(arguments: list[str] | None = None) -> int:
     contest = Contest(options.size)
     try:
         chosen = picked(contest.contestants(), options.only)
-        runs = rounds(contest, chosen, options.repeats)
+        result = {
+            "size": options.size,
+            "repeats": options.repeats,
+            "machine": machine(),
+            "rows": rows_of(contest.data),
+        }
+        written = contest.out / "result.json"
+        # Written run by run: what a run of hours has measured stays where its end does not come.
+        for runs in rounds(contest, chosen, options.repeats):
+            result["contestants"] = runs
+            written.write_text(json.dumps(result, indent=1) + "\n")
     except Failed as failure:
         print(failure, file=sys.stderr)
         return 1
-    result = {
-        "size": options.size,
-        "repeats": options.repeats,
-        "machine": machine(),
-        "rows": rows_of(contest.data),
-        "contestants": runs,
-    }
-    written = contest.out / "result.json"
-    written.write_text(json.dumps(result, indent=1) + "\n")
     print(page.tables(result))
     committed = page.RESULTS / f"{options.size}.json"
     slower = guard.slower(result, json.loads(committed.read_text())) if committed.is_file() else []
@@ -189,10 +190,13 @@ def main(arguments: list[str] | None = None) -> int:
     return 1 if slower and not options.accept else 0
 
 
-def rounds(contest: Contest, chosen: Sequence[Contestant], repeats: int) -> dict[str, Any]:
-    """Every contestant in turn, `repeats` times; the scripts' answers are checked in the first.
+def rounds(
+    contest: Contest, chosen: Sequence[Contestant], repeats: int
+) -> Iterator[dict[str, Any]]:
+    """Every contestant in turn, `repeats` times; after each run what has been measured so far.
 
-    Raises Failed where answers differ, or where one fails that did not run out of memory.
+    The scripts' answers are checked in the first round. Raises Failed where answers differ, or
+    where one fails that did not run out of memory.
     """
     runs: dict[str, list[dict[str, Any]]] = {one.name: [] for one in chosen}
     details: dict[str, list[dict[str, Any]]] = {one.name: [] for one in chosen}
@@ -219,7 +223,7 @@ def rounds(contest: Contest, chosen: Sequence[Contestant], repeats: int) -> dict
                 different = contest.differences(SCRIPTS[one.name])
                 if different:
                     raise Failed("\n".join(different))
-    return {name: summary(runs[name], details[name]) for name in runs}
+            yield {name: summary(runs[name], details[name]) for name in runs if runs[name]}
 
 
 def summary(runs: Sequence[dict[str, Any]], details: Sequence[dict[str, Any]]) -> dict[str, Any]:

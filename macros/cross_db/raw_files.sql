@@ -47,13 +47,14 @@
 {% endmacro %}
 
 
-{% macro duckdb__read_csv(part, rejects) %}
-    {#- Everything is given: nothing is sniffed, and a line that does not fit goes to the rejects table. -#}
+{% macro duckdb__read_csv(part, path, rejects) %}
+    {#- Everything is given: nothing is sniffed, and a line that does not fit goes to the rejects table. Each file by
+        itself, for its rows to be numbered from its own first. -#}
     {% set format = raw_format() %}
     {% set columns = [] %}
     {% for column in part.header %}{% do columns.append(quoted(column) ~ ": 'varchar'") %}{% endfor %}
     {{- return(
-        'read_csv(' ~ exact_paths(part.paths) ~ ', auto_detect = false, header = true, columns = {' ~ columns | join(', ')
+        'read_csv(' ~ exact_path(path) ~ ', auto_detect = false, header = true, columns = {' ~ columns | join(', ')
         ~ '}, delim = ' ~ quoted(format.delimiter) ~ ", quote = '\"', escape = '\"', strict_mode = true, "
         ~ 'max_line_size = 33554432, ignore_errors = true, store_rejects = true, rejects_limit = 0, '
         ~ 'rejects_scan = ' ~ quoted(rejects ~ '_scans') ~ ', rejects_table = ' ~ quoted(rejects) ~ ", filename = 'segmart_file')") -}}
@@ -78,14 +79,24 @@
             cast(null as varchar) as malformed_line
         where false
     {%- endif %}
-    {%- for part in source.parts if source.kind in ('csv', 'parquet') %}
+    {%- set scans = [] %}
+    {%- for part in source.parts if source.kind == 'parquet' %}
+        {%- do scans.append({'header': part.header, 'row': 'file_row_number + 1', 'rows': duckdb__read_parquet(part)}) %}
+    {%- endfor %}
+    {%- for part in source.parts if source.kind == 'csv' %}
+        {%- set rejects = duckdb__rejects_of(source.name, loop.index) %}
+        {%- for path in part.paths %}
+            {%- do scans.append({'header': part.header, 'row': 'row_number() over ()', 'rows': duckdb__read_csv(part, path, rejects)}) %}
+        {%- endfor %}
+    {%- endfor %}
+    {%- for scan in scans %}
         {% if not loop.first %}union all{% endif %}
         select
-            {{ contract_select(source, part.header) }},
+            {{ contract_select(source, scan.header) }},
             split_part(segmart_file, '/', -1) as source_file,
-            {{ 'file_row_number + 1' if source.kind == 'parquet' else 'row_number() over ()' }} as source_row,
+            {{ scan.row }} as source_row,
             cast(null as varchar) as malformed_line
-        from {{ duckdb__read_parquet(part) if source.kind == 'parquet' else duckdb__read_csv(part, duckdb__rejects_of(source.name, loop.index)) }}
+        from {{ scan.rows }}
         {%- if flags.EMPTY %} where false{% endif %}
     {%- endfor %}
     )

@@ -10,9 +10,16 @@
     {{ run_hooks(pre_hooks) }}
     {{ drop_of_other_type(relation) }}
     {% do begin_profile() %}
-    {% call statement('main', language=model.language) -%}
-        {{ duckdb__python_table(relation, compiled_code) if model.language == 'python' else duckdb__table(relation, compiled_code) }}
-    {%- endcall %}
+    {% set stands = is_local() and load_cached_relation(this) is not none and model.unique_id in graph.recipes_before %}
+    {% set touched = duckdb__renewed(relation, compiled_code) if stands else none %}
+    {% if touched is none %}
+        {% set is_compared = stands and model.unique_id in graph.keyed and not config.get('meta').day %}
+        {% if is_compared %}{% do duckdb__keep_to_compare(relation) %}{% endif %}
+        {% call statement('main', language=model.language) -%}
+            {{ duckdb__python_table(relation, compiled_code) if model.language == 'python' else duckdb__table(relation, compiled_code) }}
+        {%- endcall %}
+        {% if is_compared %}{% set touched = duckdb__touched_by_comparison(relation) %}{% endif %}
+    {% endif %}
     {% do end_profile() %}
     {% if config.get('contract').enforced %}{% do stop_at_broken_contract(relation) %}{% endif %}
     {{ run_hooks(post_hooks) }}
@@ -20,6 +27,7 @@
     {% do persist_docs(relation, model) %}
     {{ adapter.commit() }}
     {% do remember(recipe, duckdb__content_of(relation)) %}
+    {% do touch(touched) %}
     {{ return({'relations': [relation]}) }}
 {% endmaterialization %}
 
@@ -41,6 +49,7 @@
 
     {% do persist_docs(relation, model) %}
     {{ adapter.commit() }}
+    {% do touch(touched_of(sql)) %}
     {% do remember(recipe) %}
     {{ return({'relations': [relation]}) }}
 {% endmaterialization %}

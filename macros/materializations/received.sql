@@ -5,9 +5,9 @@
     {%- set existing = adapter.get_relation(this.database, this.schema, this.identifier) -%}
     {%- set source = raw_source(model.name | replace('received_', '')) -%}
     {%- set kind = 'table' if source.kind == 'csv' and not flags.EMPTY else 'view' -%}
-    {%- set contents = [] -%}
-    {% for path in source.parts | sum(attribute='paths', start=[]) %}{% do contents.append(file_hash(path)) %}{% endfor %}
-    {%- set recipe = recipe_of(sql, contents) -%}
+    {%- set files = {} -%}
+    {% for path in source.parts | sum(attribute='paths', start=[]) %}{% do files.update({path.split('/')[-1]: file_hash(path)}) %}{% endfor %}
+    {%- set recipe = recipe_of(sql, files.values() | list) -%}
     {% if is_unchanged(recipe) %}{{ return(left_as_it_is(this.incorporate(type=kind))) }}{% endif %}
 
     {{ run_hooks(pre_hooks) }}
@@ -29,9 +29,18 @@
     {% set target_relation = this.incorporate(type=kind) %}
     {% do persist_docs(target_relation, model) %}
     {{ adapter.commit() }}
-    {% do remember(recipe) %}
+    {% do remember(recipe, tojson({'read_as': read_as(source), 'files': files}, sort_keys=true) if files else none) %}
     {{ return({'relations': [target_relation]}) }}
 {% endmaterialization %}
+
+
+{% macro read_as(source) %}
+    {#- A hash of how files are read, whichever they are: with the names of those that changed since the last run it says
+        which rows can have. -#}
+    {% set parts = [] %}
+    {% for part in source.parts %}{% do parts.append(dict(part, paths=[''])) %}{% endfor %}
+    {{ return(local_md5(duckdb__raw_rows(dict(source, parts=parts), none))) }}
+{% endmacro %}
 
 
 {% macro keep_malformed_lines(source) %}

@@ -54,19 +54,24 @@
 {%- endmacro %}
 
 
-{% macro keyed_rows(raw, keys) -%}
-    {#- The received rows, and whether a row's key came more than once: only such rows have to be compared, and they are
-        few. Keys are told apart by a hash; two with the same one are compared in vain. -#}
+{% macro repeated_keys(raw, keys) -%}
+    {#- The hashes of keys that came more than once: only rows with such a key have to be compared, and they are few.
+        Two keys with the same hash are compared in vain. -#}
+    select {{ hash_of(keys.values()) }} as key_hash
+    from ({{ received_rows(raw) }}) as received
+    group by {{ hash_of(keys.values()) }}
+    having count(*) > 1
+{%- endmacro %}
+
+
+{% macro keyed_rows(raw, keys, repeated) -%}
+    {#- The received rows, and whether a row's key is one of those repeated. -#}
+    {%- if graph.keyed is defined %}{% do graph.keyed.update({model.unique_id: {'raw': raw, 'keys': keys}}) %}{% endif %}
     select
         received.*,
         repeated.key_hash is not null as is_repeated
     from ({{ received_rows(raw) }}) as received
-    left join (
-        select {{ hash_of(keys.values()) }} as key_hash
-        from ({{ received_rows(raw) }}) as keys_only
-        group by {{ hash_of(keys.values()) }}
-        having count(*) > 1
-    ) as repeated on {{ hash_of(keys.values()) }} = repeated.key_hash
+    left join {{ repeated }} as repeated on {{ hash_of(keys.values()) }} = repeated.key_hash
 {%- endmacro %}
 
 

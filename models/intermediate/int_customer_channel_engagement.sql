@@ -1,3 +1,5 @@
+{{ config(meta={'rows_of_each': 'customer_id'}) }}
+
 with window_engagements as (
     select engagements.*
     from {{ ref('stg_campaign_engagements') }} as engagements

@@ -1,3 +1,5 @@
+{{ config(meta={'rows_of_each': 'customer_id'}) }}
+
 with customers as (
     select * from {{ ref('stg_customers') }}
 ),

@@ -1,4 +1,4 @@
-{{ config(materialized='view') }}
+{{ config(materialized='view', meta={'rows_of_each': 'customer_id'}) }}
 
 with engagements as (
     select

@@ -1,3 +1,5 @@
+{{ config(meta={'rows_of_each': 'customer_id'}) }}
+
 with holdings as (
     select
         stg_product_holdings.customer_id,

@@ -1,3 +1,5 @@
+{{ config(meta={'rows_of_each': 'customer_id'}) }}
+
 with window_sessions as (
     select sessions.*
     from {{ ref('stg_digital_sessions') }} as sessions

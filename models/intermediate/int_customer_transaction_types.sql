@@ -1,3 +1,5 @@
+{{ config(meta={'rows_of_each': 'customer_id'}) }}
+
 with window_transactions as (
     select transactions.*
     from {{ ref('stg_transactions') }} as transactions

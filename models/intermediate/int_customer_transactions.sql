@@ -1,3 +1,5 @@
+{{ config(meta={'rows_of_each': 'customer_id'}) }}
+
 with transactions as (
     select
         stg_transactions.customer_id,

@@ -1,4 +1,4 @@
-with received_rows as (
+with received_rows as {{ inlined() }} (
     {% for name in raw_names() -%}
     select
         '{{ name }}' as entity,

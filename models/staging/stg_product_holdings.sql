@@ -1,3 +1,5 @@
+{{ config(meta={'rows_of_each': 'customer_id'}) }}
+
 select
     holding_id,
     customer_id,

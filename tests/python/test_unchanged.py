@@ -38,11 +38,17 @@ class Bank:
         self.raw = folder / "raw"
         self.project = folder / "project"
         copy_project(self.project)
-        tables = good_tables(CUSTOMERS)
+        self.tables = tables = good_tables(CUSTOMERS)
         # A column that one part lacks counts as missing in all.
         self.transactions = [{**row, "is_deleted": ""} for row in tables["transactions"]]
         write_good_folder(self.raw, {**tables, "transactions": self.transactions})
-        for entity in ("transactions", "digital_sessions", "campaign_engagements"):
+        for entity in (
+            "customers",
+            "product_holdings",
+            "transactions",
+            "digital_sessions",
+            "campaign_engagements",
+        ):
             part = self.raw / entity / "part_m.csv"
             part.parent.mkdir()
             (self.raw / f"{entity}.csv").rename(part)
@@ -64,6 +70,13 @@ class Bank:
     @property
     def file(self) -> Path:
         return next((self.project / "build" / "dev").glob("*/warehouse.duckdb"))
+
+    def touched(self, model: str) -> int:
+        """Of how many customers the last build made rows of this raw table again."""
+        with duckdb.connect(str(self.file), read_only=True) as connection:
+            row = connection.execute(f"select count(*) from internal.{model}_touched").fetchone()
+        assert row is not None
+        return int(row[0])
 
     def land(self, entity: str, name: str, rows: Rows) -> None:
         columns = list(dict.fromkeys(column for row in rows for column in row))
@@ -180,9 +193,49 @@ def test_batches_one_after_another_give_what_a_full_refresh_gives(
         # Nothing was handed in that they rest on.
         assert messages["received_customers"] == messages["stg_campaigns"] == "UNCHANGED"
         assert messages["base_transactions"] != "UNCHANGED"
+        assert 0 < bank.touched("base_transactions") < CUSTOMERS / 4
     grown = shutil.copy(bank.file, tmp_path / "warehouse.duckdb")
     messages = bank.build("--full-refresh")
     assert "UNCHANGED" not in messages.values()
+    assert_same(grown, bank.file)
+
+
+def test_customers_come_and_go_with_their_events(tmp_path: Path) -> None:
+    bank = Bank(tmp_path / "bank")
+    customers, engagements = bank.tables["customers"], bank.tables["campaign_engagements"]
+    # Of nobody known yet, and in a file that comes before all others.
+    events = [
+        row | {"transaction_id": f"new-{number}", "customer_id": "N00001"}
+        for number, row in enumerate(bank.transactions[:5])
+    ]
+    bank.land("transactions", "a.csv", events)
+    bank.build()
+    bank.land(
+        "customers",
+        "zz.csv",
+        [
+            customers[0] | {"customer_id": "N00001"},
+            customers[1] | {"is_deleted": "true", "updated_at": "2025-06-01 20:00:00"},
+            customers[2] | {"monthly_income": "123.50", "updated_at": "2025-03-01 20:00:00"},
+        ],
+    )
+    bank.land("campaign_engagements", "a.csv", [row | {"clicks": "0"} for row in engagements[:7]])
+    bank.land(
+        "digital_sessions",
+        "a.csv",
+        [row | {"used_on": "2024-11-03"} for row in bank.tables["digital_sessions"][:9]],
+    )
+    bank.land(
+        "product_holdings",
+        "zz.csv",
+        [row | {"closed_on": "2025-01-05"} for row in bank.tables["product_holdings"][:4]],
+    )
+    bank.build()
+    assert 2 <= bank.touched("base_customers") < 10
+    for model in ("base_campaign_engagements", "base_digital_sessions", "base_product_holdings"):
+        assert 4 <= bank.touched(model) < 25, model
+    grown = shutil.copy(bank.file, tmp_path / "warehouse.duckdb")
+    bank.build("--full-refresh")
     assert_same(grown, bank.file)
 
 

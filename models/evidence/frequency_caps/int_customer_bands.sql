@@ -1,4 +1,4 @@
-{{ config(schema='intermediate', materialized='view') }}
+{{ config(schema='intermediate') }}
 
 with spell_bands as (
     select

@@ -1,3 +1,5 @@
+{{ config(meta={'rows_of_each': 'customer_id'}) }}
+
 with deliveries as (
     select
         customers.customer_id,

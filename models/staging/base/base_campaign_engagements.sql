@@ -1,9 +1,13 @@
-{{ config(materialized='table') }}
+{{ config(materialized='table', meta={'rows_of_each': 'customer_id', 'day': 'occurred_on'}) }}
 {% set raw = received('campaign_engagements') %}
 {% set keys = {'engagement_id': to_text(raw, 'engagement_id')} %}
 
-with received as (
-    {{ keyed_rows(raw, keys) }}
+with repeated as (
+    {{ repeated_keys(raw, keys) }}
+),
+
+received as {{ inlined() }} (
+    {{ keyed_rows(raw, keys, 'repeated') }}
 ),
 
 customers as (
@@ -14,7 +18,7 @@ campaigns as (
     select campaign_id as known_campaign_id from {{ ref('stg_campaigns') }}
 ),
 
-typed as (
+typed as {{ inlined() }} (
     select
         {{ delivery_columns(raw, keys) }},
         {{ to_text(raw, 'campaign_id') }} as campaign_id,
@@ -32,7 +36,7 @@ typed as (
     from received
 ),
 
-checked as (
+checked as {{ inlined() }} (
     select
         *,
         {{ broken_rules(

@@ -2,11 +2,15 @@
 {% set raw = received('campaigns') %}
 {% set keys = {'campaign_id': to_text(raw, 'campaign_id')} %}
 
-with received as (
-    {{ keyed_rows(raw, keys) }}
+with repeated as (
+    {{ repeated_keys(raw, keys) }}
 ),
 
-typed as (
+received as {{ inlined() }} (
+    {{ keyed_rows(raw, keys, 'repeated') }}
+),
+
+typed as {{ inlined() }} (
     select
         {{ delivery_columns(raw, keys) }},
         {{ to_text(raw, 'campaign_name') }} as campaign_name,
@@ -19,7 +23,7 @@ typed as (
     from received
 ),
 
-checked as (
+checked as {{ inlined() }} (
     select
         *,
         {{ broken_rules(

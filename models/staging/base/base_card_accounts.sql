@@ -11,15 +11,19 @@
 ] %}
 {% set counts = ['cash_advance_trx', 'purchases_trx', 'tenure'] %}
 
-with received as (
-    {{ keyed_rows(raw, keys) }}
+with repeated as (
+    {{ repeated_keys(raw, keys) }}
+),
+
+received as {{ inlined() }} (
+    {{ keyed_rows(raw, keys, 'repeated') }}
 ),
 
 customers as (
     select customer_id as known_customer_id from {{ ref('stg_customers') }}
 ),
 
-typed as (
+typed as {{ inlined() }} (
     select
         {{ delivery_columns(raw, keys) }},
         {{ to_text(raw, 'customer_id') }} as owner_id,
@@ -43,7 +47,7 @@ with_owner as (
     left join customers on typed.owner_id = customers.known_customer_id
 ),
 
-checked as (
+checked as {{ inlined() }} (
     select
         *,
         {{ broken_rules(keys=['cust_id'], rules={}) }} as broken_rules,

@@ -3,11 +3,15 @@
 {% set keys = {'claim_id': to_text(raw, 'claim_id')} %}
 {% set figures = ['figure', 'tolerance', 'figure_low', 'figure_high'] %}
 
-with received as (
-    {{ keyed_rows(raw, keys) }}
+with repeated as (
+    {{ repeated_keys(raw, keys) }}
 ),
 
-typed as (
+received as {{ inlined() }} (
+    {{ keyed_rows(raw, keys, 'repeated') }}
+),
+
+typed as {{ inlined() }} (
     select
         {{ delivery_columns(raw, keys) }},
         {{ to_text(raw, 'source') }} as source,
@@ -29,7 +33,7 @@ typed as (
     from received
 ),
 
-checked as (
+checked as {{ inlined() }} (
     select
         *,
         {{ broken_rules(keys=['claim_id'], rules={'missing_sentence': 'sentence is null'}) }} as broken_rules,

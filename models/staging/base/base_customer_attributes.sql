@@ -2,22 +2,26 @@
 {% set raw = received('customer_attributes') %}
 {% set keys = {'customer_id': to_text(raw, 'customer_id'), 'attribute': to_code(raw, 'attribute')} %}
 
-with received as (
-    {{ keyed_rows(raw, keys) }}
+with repeated as (
+    {{ repeated_keys(raw, keys) }}
+),
+
+received as {{ inlined() }} (
+    {{ keyed_rows(raw, keys, 'repeated') }}
 ),
 
 customers as (
     select customer_id as known_customer_id from {{ ref('stg_customers') }}
 ),
 
-typed as (
+typed as {{ inlined() }} (
     select
         {{ delivery_columns(raw, keys) }},
         {{ to_text(raw, 'value') }} as attribute_value
     from received
 ),
 
-checked as (
+checked as {{ inlined() }} (
     select
         *,
         {{ broken_rules(

@@ -1,12 +1,16 @@
-{{ config(materialized='table') }}
+{{ config(materialized='table', meta={'rows_of_each': 'customer_id'}) }}
 {% set raw = received('customers') %}
 {% set keys = {'customer_id': to_text(raw, 'customer_id')} %}
 
-with received as (
-    {{ keyed_rows(raw, keys) }}
+with repeated as (
+    {{ repeated_keys(raw, keys) }}
 ),
 
-typed as (
+received as {{ inlined() }} (
+    {{ keyed_rows(raw, keys, 'repeated') }}
+),
+
+typed as {{ inlined() }} (
     select
         {{ delivery_columns(raw, keys) }},
         {{ to_date(raw, 'joined_on') }} as joined_on,
@@ -26,7 +30,7 @@ typed as (
     cross join {{ ref('as_of') }} as as_of
 ),
 
-checked as (
+checked as {{ inlined() }} (
     select
         *,
         {{ broken_rules(

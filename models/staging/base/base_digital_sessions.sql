@@ -1,4 +1,4 @@
-{{ config(materialized='table') }}
+{{ config(materialized='table', meta={'rows_of_each': 'customer_id', 'day': 'used_on'}) }}
 {% set raw = received('digital_sessions') %}
 {% set keys = {
     'customer_id': to_text(raw, 'customer_id'),
@@ -6,15 +6,19 @@
     'touchpoint': to_code(raw, 'touchpoint'),
 } %}
 
-with received as (
-    {{ keyed_rows(raw, keys) }}
+with repeated as (
+    {{ repeated_keys(raw, keys) }}
+),
+
+received as {{ inlined() }} (
+    {{ keyed_rows(raw, keys, 'repeated') }}
 ),
 
 customers as (
     select customer_id as known_customer_id from {{ ref('stg_customers') }}
 ),
 
-typed as (
+typed as {{ inlined() }} (
     select
         {{ delivery_columns(raw, keys) }},
         {{ to_integer(raw, 'session_count') }} as session_count,
@@ -22,7 +26,7 @@ typed as (
     from received
 ),
 
-checked as (
+checked as {{ inlined() }} (
     select
         *,
         {{ broken_rules(

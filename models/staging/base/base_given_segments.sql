@@ -2,18 +2,22 @@
 {% set raw = received('given_segments') %}
 {% set keys = {'segmentation': to_code(raw, 'segmentation'), 'entity_id': to_text(raw, 'entity_id')} %}
 
-with received as (
-    {{ keyed_rows(raw, keys) }}
+with repeated as (
+    {{ repeated_keys(raw, keys) }}
 ),
 
-typed as (
+received as {{ inlined() }} (
+    {{ keyed_rows(raw, keys, 'repeated') }}
+),
+
+typed as {{ inlined() }} (
     select
         {{ delivery_columns(raw, keys) }},
         {{ to_text(raw, 'segment') }} as segment
     from received
 ),
 
-checked as (
+checked as {{ inlined() }} (
     select
         *,
         {{ broken_rules(

@@ -2,11 +2,15 @@
 {% set raw = received('segment_labels') %}
 {% set keys = {'segmentation': to_code(raw, 'segmentation'), 'label': to_text(raw, 'label')} %}
 
-with received as (
-    {{ keyed_rows(raw, keys) }}
+with repeated as (
+    {{ repeated_keys(raw, keys) }}
 ),
 
-typed as (
+received as {{ inlined() }} (
+    {{ keyed_rows(raw, keys, 'repeated') }}
+),
+
+typed as {{ inlined() }} (
     select
         {{ delivery_columns(raw, keys) }},
         {{ to_text(raw, 'segment') }} as segment,
@@ -16,7 +20,7 @@ typed as (
     from received
 ),
 
-checked as (
+checked as {{ inlined() }} (
     select
         *,
         {{ broken_rules(

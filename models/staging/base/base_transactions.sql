@@ -1,16 +1,20 @@
-{{ config(materialized='table') }}
+{{ config(materialized='table', meta={'rows_of_each': 'customer_id', 'day': 'transacted_on'}) }}
 {% set raw = received('transactions') %}
 {% set keys = {'transaction_id': to_text(raw, 'transaction_id')} %}
 
-with received as (
-    {{ keyed_rows(raw, keys) }}
+with repeated as (
+    {{ repeated_keys(raw, keys) }}
+),
+
+received as {{ inlined() }} (
+    {{ keyed_rows(raw, keys, 'repeated') }}
 ),
 
 customers as (
     select customer_id as known_customer_id from {{ ref('stg_customers') }}
 ),
 
-typed as (
+typed as {{ inlined() }} (
     select
         {{ delivery_columns(raw, keys) }},
         {{ to_text(raw, 'customer_id') }} as customer_id,
@@ -22,7 +26,7 @@ typed as (
     from received
 ),
 
-checked as (
+checked as {{ inlined() }} (
     select
         *,
         {{ broken_rules(
