@@ -68,10 +68,13 @@
     {#- The received rows, and whether a row's key is one of those repeated. -#}
     {%- if graph.keyed is defined %}{% do graph.keyed.update({model.unique_id: {'raw': raw, 'keys': keys}}) %}{% endif %}
     select
-        received.*,
+        received.source_file,
+        received.source_row,
+        received.malformed_line,
+        {{ row_struct(contract_columns(raw.name) if execute else ['source_file']) }} as raw_row,
         repeated.key_hash is not null as is_repeated
-    from ({{ received_rows(raw) }}) as received
-    left join {{ repeated }} as repeated on {{ hash_of(keys.values()) }} = repeated.key_hash
+    from {{ raw.relation }} as received
+    left join {{ repeated }} as repeated on {{ hash_of(keys.values()) | replace('raw_row.', 'received.') }} = repeated.key_hash
 {%- endmacro %}
 
 

@@ -1,3 +1,5 @@
+{{ config(meta={'rows_of_each': 'customer_id'}) }}
+
 -- Held back or not reached is no contact.
 with contact_days as (
     select distinct

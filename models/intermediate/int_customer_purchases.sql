@@ -1,3 +1,5 @@
+{{ config(meta={'rows_of_each': 'customer_id'}) }}
+
 with histories as (
     {{ purchase_histories('period.as_of_on') | indent(4) }}
 ),

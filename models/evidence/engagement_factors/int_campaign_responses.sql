@@ -1,4 +1,4 @@
-{{ config(schema='intermediate') }}
+{{ config(schema='intermediate', meta={'rows_of_each': 'customer_id'}) }}
 
 with engagements as (
     select

@@ -1,4 +1,4 @@
-{{ config(schema='intermediate') }}
+{{ config(schema='intermediate', meta={'rows_of_each': 'customer_id'}) }}
 
 with engagements as (
     select * from {{ ref('stg_campaign_engagements') }}
@@ -18,16 +18,6 @@ days as (
     group by engagements.campaign_id, engagements.channel, engagements.customer_id, engagements.occurred_on
 ),
 
-campaign_days as (
-    select
-        campaign_id,
-        channel,
-        min(occurred_on) as first_on,
-        max(occurred_on) as last_on
-    from days
-    group by campaign_id, channel
-),
-
 ordered as (
     select
         days.*,
@@ -38,7 +28,7 @@ ordered as (
         first_value(days.occurred_on) over spell as spell_starts_on,
         lead(days.occurred_on) over spell as next_on
     from days
-    inner join campaign_days
+    inner join {{ ref('int_campaign_channel_days') }} as campaign_days
         on days.campaign_id = campaign_days.campaign_id and days.channel = campaign_days.channel
     window spell as (partition by days.campaign_id, days.channel, days.customer_id order by days.occurred_on)
 ),

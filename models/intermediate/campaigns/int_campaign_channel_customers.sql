@@ -1,12 +1,6 @@
--- A platform that says nothing of a row means 0 there, unless it never says anything.
-with recorded as (
-    select
-        count(revenue_amount) > 0 as has_revenue,
-        count(cost_amount) > 0 as has_cost
-    from {{ ref('stg_campaign_engagements') }}
-),
+{{ config(meta={'rows_of_each': 'customer_id'}) }}
 
-engagements as (
+with engagements as (
     select
         engagements.campaign_id,
         engagements.channel,
@@ -25,7 +19,7 @@ engagements as (
             when recorded.has_cost and not engagements.is_holdout then coalesce(engagements.cost_amount, 0)
         end as cost_amount
     from {{ ref('stg_campaign_engagements') }} as engagements
-    cross join recorded
+    cross join {{ ref('int_recorded_amounts') }} as recorded
     left join {{ ref('channels') }} as channels on engagements.channel = channels.channel
 ),
 
