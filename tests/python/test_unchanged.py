@@ -209,7 +209,14 @@ def test_customers_come_and_go_with_their_events(tmp_path: Path) -> None:
         for number, row in enumerate(bank.transactions[:5])
     ]
     bank.land("transactions", "a.csv", events)
+    bank.land("transactions", "z.csv", [events[0] | {"transaction_id": "z1"}])
     bank.build()
+    with duckdb.connect(str(bank.file), read_only=True) as connection:
+        unknown = connection.execute(
+            "select source_file, source_row from quarantine.rejected_rows "
+            "where broken_rules = 'unknown_customer' order by all"
+        ).fetchall()
+    assert unknown == [*(("a.csv", number) for number in range(1, 6)), ("z.csv", 1)]
     bank.land(
         "customers",
         "zz.csv",
