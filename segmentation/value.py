@@ -169,13 +169,19 @@ def expected_while_active(
     transformation (Abramowitz and Stegun, 15.3.4) its product with the power beside it is
     (1 - z)^(a - 1) 2F1(a - 1, a + b - 1 - r; a + b + x - 1; z), z = horizon / (alpha + T +
     horizon), whose series converges the faster the more purchases there are. At a = 1 and
-    a + b + x = 1 the closed form is 0 / 0, and where r - a is whole scipy's 2F1 overflows; there it
-    is taken a millionth aside.
+    a + b + x = 1 the closed form is 0 / 0; there it is taken a millionth aside. Where r - a is
+    whole scipy's 2F1 overflows, and it is the mean of both sides: r may itself be small.
     """
     r, alpha, a, b = parameters
     a = a if abs(a - 1) > CLOSEST else 1 + CLOSEST
     b = b if abs(a + b - 1) > CLOSEST else b + CLOSEST
-    r = r if abs(r - a - round(r - a)) > CLOSEST else r + 2 * CLOSEST
+    if abs(r - a - round(r - a)) <= CLOSEST:
+        beside = [
+            expected_while_active(np.array([r + side, alpha, a, b]), frequency, age, horizon)
+            for side in (-2 * CLOSEST, 2 * CLOSEST)
+        ]
+        mean: Floats = (beside[0] + beside[1]) / 2
+        return mean
     third = a + b + frequency - 1
     z = horizon / (alpha + age + horizon)
     unbought = np.exp((a - 1) * np.log1p(-z)) * hyp2f1(a - 1, a + b - 1 - r, third, z)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from scipy.special import betaln, expit, log_expit
@@ -128,6 +128,7 @@ def test_closed_forms_equal_sums_over_customers(
 @given(
     parameters, st.integers(0, 300), st.floats(0, 900), st.sampled_from([1.0, 30, 90, 365, 1095])
 )
+@example((0.0625, 1.0, 0.0625, 1.0), 0, 0.0, 1.0)
 @settings(max_examples=200, deadline=None)
 def test_the_hypergeometric_function_is_stable(
     often: tuple[float, ...], x: int, age: float, horizon: float
