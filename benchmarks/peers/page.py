@@ -30,6 +30,7 @@ NAMES = {
     "day": "project again, one more day",
 }
 SIZES = ("S", "M", "L")
+SLOWEST = 20  # models shown
 
 
 def write() -> None:
@@ -81,7 +82,7 @@ def tables(result: dict[str, Any], smaller: dict[str, Any] | None = None) -> str
         "### Targets, set for size L",
         targets_table(result, smaller),
     ]
-    parts += ["### Stages", stages_table(result)]
+    parts += ["### Stages", stages_table(result), "### Slowest models", slowest_table(result)]
     return "\n\n".join(parts)
 
 
@@ -228,6 +229,23 @@ def growth_target(result: dict[str, Any], smaller: dict[str, Any] | None) -> Tar
         return what, target, "", None
     growth = large["min_seconds"] / small["min_seconds"]
     return what, target, f"{growth:.1f} times", growth <= 11
+
+
+def slowest_table(result: dict[str, Any]) -> str:
+    """The project's slowest models, in a full build and on top of one."""
+    told = result["contestants"]
+    shown = [name for name in ("models", "everything", "batch", "day") if name in told]
+    if not shown:
+        return "The project was not run."
+    ranked = "everything" if "everything" in shown else shown[0]
+    slowest = sorted(told[ranked]["models"].items(), key=lambda item: -item[1])[:SLOWEST]
+    lines = [f"| model | {' | '.join(NAMES[name] for name in shown)} |"]
+    lines.append("|---|" + "---:|" * len(shown))
+    for model, _ in slowest:
+        seconds = [told[name]["models"].get(model) for name in shown]
+        cells = ["" if one is None else f"{one:.1f}" for one in seconds]
+        lines.append(f"| {model} | {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def stages_table(result: dict[str, Any]) -> str:
