@@ -102,8 +102,8 @@
 
 
 {% macro duckdb__replaced_where(relation, condition, query) %}
-    {#- The table with other rows where a condition holds. Written whole: rows deleted here and there are remembered in
-        memory, vector by vector, half a gigabyte for 48 million rows, until nobody else is writing. -#}
+    {#- The table with other rows where a condition holds. Written whole, since DuckDB keeps in memory which rows were
+        deleted while others are writing. -#}
     create or replace table {{ relation }} as
     select * from {{ relation }}
     where not coalesce({{ condition }}, false)

@@ -39,7 +39,7 @@ typed as {{ inlined() }} (
     from received
 ),
 
-with_owner as (
+with_owner as {{ inlined() }} (
     select
         typed.*,
         customers.known_customer_id as customer_id
