@@ -364,7 +364,10 @@ def describe(db: duckdb.DuckDBPyConnection) -> None:
 def group(db: duckdb.DuckDBPyConnection, task: Task) -> int:
     """Fit, assign, and keep each customer's segment; returns the number of customers."""
     names = ", ".join(f"{name}::double as {name}" for name in FEATURES)
-    columns = db.execute(f"select customer, {names} from customer_features").fetchnumpy()
+    # Where k-means begins depends on the order of rows.
+    columns = db.execute(
+        f"select customer, {names} from customer_features order by customer"
+    ).fetchnumpy()
     customer = columns.pop("customer")
     values = {name: np.ma.filled(column, np.nan) for name, column in columns.items()}
     placements = {"customer": customer, **placed(task, values, sample=True)}

@@ -382,7 +382,8 @@ def describe(rows: Clean) -> Described:
     )
     features = rows.customers.lazy()
     for frame in (days, totals, digital, held):
-        features = features.join(frame, on="customer", how="left")
+        # Where k-means begins depends on the order of rows.
+        features = features.join(frame, on="customer", how="left", maintain_order="left")
     features = (
         features.with_columns(pl.col(zeros).fill_null(0))
         .with_columns(pl.col(in_cents) / CENTS)
