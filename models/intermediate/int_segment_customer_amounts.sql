@@ -1,3 +1,5 @@
+{% set cell = ['customers.segmentation', 'customers.segment_id', 'customers.transaction_type'] %}
+
 with types as (
     select distinct transaction_type from {{ ref('int_customer_transaction_types') }}
 ),
@@ -30,12 +32,10 @@ ranked as (
 
 active as (
     select
-        segmentation,
-        segment_id,
-        transaction_type,
+        cell_hash,
         {{ active_amount_sums() }}
     from ranked
-    group by segmentation, segment_id, transaction_type
+    group by cell_hash
 ),
 
 final as (
@@ -45,11 +45,7 @@ final as (
         customers.transaction_type,
         {{ customer_amount_sums('customers', 'active') }}
     from customers
-    left join active
-        on
-            customers.segmentation = active.segmentation
-            and customers.segment_id = active.segment_id
-            and customers.transaction_type = active.transaction_type
+    left join active on {{ hash_of(cell) }} = active.cell_hash
 )
 
 select * from final

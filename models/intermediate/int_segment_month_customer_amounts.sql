@@ -1,3 +1,5 @@
+{% set cell = ['customers.segmentation', 'customers.segment_id', 'customers.transaction_type', 'customers.month_starts_on'] %}
+
 with types as (
     select distinct transaction_type from {{ ref('int_customer_month_transactions') }}
 ),
@@ -80,13 +82,10 @@ ranked as (
 
 active as (
     select
-        segmentation,
-        segment_id,
-        transaction_type,
-        month_starts_on,
+        cell_hash,
         {{ active_amount_sums() }}
     from ranked
-    group by segmentation, segment_id, transaction_type, month_starts_on
+    group by cell_hash
 ),
 
 final as (
@@ -97,12 +96,7 @@ final as (
         customers.month_starts_on,
         {{ customer_amount_sums('customers', 'active') }}
     from customers
-    left join active
-        on
-            customers.segmentation = active.segmentation
-            and customers.segment_id = active.segment_id
-            and customers.transaction_type = active.transaction_type
-            and customers.month_starts_on = active.month_starts_on
+    left join active on {{ hash_of(cell) }} = active.cell_hash
 )
 
 select * from final

@@ -7,7 +7,7 @@ with transactions as (
     from {{ ref('stg_transactions') }} as transactions
 ),
 
-final as (
+described as (
     select
         members.segmentation,
         members.segment_id,
@@ -17,6 +17,16 @@ final as (
     from transactions
     inner join {{ ref('customer_segments') }} as members on transactions.customer_id = members.customer_id
     group by members.segmentation, members.segment_id, transactions.transaction_type, transactions.month_starts_on
+),
+
+final as (
+    select
+        segmentation,
+        segment_id,
+        transaction_type,
+        month_starts_on,
+        {{ transaction_amount_figures() }}
+    from described
 )
 
 select * from final

@@ -7,7 +7,7 @@ with transactions as (
     inner join {{ ref('as_of') }} as as_of on transactions.transacted_on > as_of.window_starts_after
 ),
 
-final as (
+described as (
     select
         members.segmentation,
         members.segment_id,
@@ -16,6 +16,15 @@ final as (
     from transactions
     inner join {{ ref('customer_segments') }} as members on transactions.customer_id = members.customer_id
     group by members.segmentation, members.segment_id, transactions.transaction_type
+),
+
+final as (
+    select
+        segmentation,
+        segment_id,
+        transaction_type,
+        {{ transaction_amount_figures() }}
+    from described
 )
 
 select * from final

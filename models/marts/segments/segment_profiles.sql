@@ -46,9 +46,7 @@ described as (
         sum({{ product_of('features.feature_value', 'features.feature_value') }}) as values_squared,
         sum(power(cast(features.feature_value as double), 3)) as values_cubed,
         avg(features.feature_value) as mean_value,
-        {{ quantile('features.feature_value', 0.25) }} as p25_value,
-        {{ quantile('features.feature_value', 0.5) }} as median_value,
-        {{ quantile('features.feature_value', 0.75) }} as p75_value
+        {{ quartiles('features.feature_value') }} as quartiles
     from values_by_feature as features
     inner join {{ ref('segment_members') }} as members
         on features.segmentation = members.segmentation and features.entity_id = members.entity_id
@@ -72,9 +70,9 @@ final as (
         described.mean_value,
         {{ skewed_low('described.mean_value', error, cumulant) }} as mean_value_low,
         {{ skewed_high('described.mean_value', error, cumulant) }} as mean_value_high,
-        described.median_value,
-        described.p25_value,
-        described.p75_value,
+        {{ value_at('described.quartiles', 2) }} as median_value,
+        {{ value_at('described.quartiles', 1) }} as p25_value,
+        {{ value_at('described.quartiles', 3) }} as p75_value,
         population.population_mean,
         population.population_deviation,
         {{ standardised_difference('described.mean_value', 'population.population_mean', 'population.population_deviation') }}
