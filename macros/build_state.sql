@@ -14,6 +14,8 @@
         {% for result in results if result.status not in ('success', 'pass', 'warn', 'no-op') %}
             {% do unfit.append(result.node.name) %}
         {% endfor %}
+        {#- pipeline/rebuild.py leaves out what it knows to stand; each of these was made, and passed, in some run. -#}
+        {% set rest_stands = env_var('SEGMART_REST_STANDS', '') == '1' and made_or_passed(results) %}
         {#- Unit tests look at rows of their own, not at this file's. -#}
         {% set left_out = invocation_args_dict.get('exclude_resource_types') or [] %}
         {% set is_partial = flags.WHICH != 'build' or flags.EMPTY
@@ -22,12 +24,23 @@
         {% if unfit %}
             {% do write_build_state('false', 'false', 'the last run (dbt ' ~ flags.WHICH ~ ') was not green: ' ~ unfit[0]
                 ~ (' and ' ~ (unfit | length - 1) ~ ' more' if unfit | length > 1 else '')) %}
-        {% elif flags.WHICH != 'test' and is_partial %}
+        {% elif flags.WHICH != 'test' and is_partial and not rest_stands %}
             {% do write_build_state('false', 'true', 'the last run (dbt ' ~ flags.WHICH ~ ') built a part only; run dbt build without a selection') %}
         {% elif flags.WHICH == 'build' %}
             {% do write_build_state('true', 'true', none) %}
         {% endif %}
     {% endif %}
+{% endmacro %}
+
+
+{% macro made_or_passed(results) %}
+    {#- True where every model, seed and test stands in the recipes or among the results. -#}
+    {% set found = graph.recipes | list + results | map(attribute='node.unique_id') | list %}
+    {% for node in graph.nodes.values()
+        if node.resource_type in ('model', 'seed', 'test') and node.config.materialized != 'ephemeral' and node.unique_id not in found %}
+        {{ return(false) }}
+    {% endfor %}
+    {{ return(true) }}
 {% endmacro %}
 
 

@@ -12,7 +12,7 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TextIO
@@ -130,26 +130,9 @@ def build(
 
     Raises UserError where dbt stopped before it ran any node.
     """
-    from dbt.cli.main import dbtRunner
-
-    progress = Progress()
     # Unit tests try the SQL on made-up rows, which no delivery changes; `make test` runs them.
-    arguments = ["--exclude-resource-type", "unit_test", "--target", settings.target]
-    with progress.watched():
-        manifest = manifest or parse(settings)
-        progress.expect(stage_of_nodes(manifest))
-        try:
-            ran = dbtRunner(manifest=manifest, callbacks=[progress.on_event]).invoke(
-                [*_arguments(settings, log_level), "build", *arguments]
-            )
-        finally:
-            _close_build_file()
-    if isinstance(ran.exception, KeyboardInterrupt):
-        raise ran.exception
-    results = getattr(ran.result, "results", None)
-    if results is None:
-        raise _stopped(ran.exception, settings)
-    progress.finish()
+    ran = run_dbt(settings, manifest, log_level, ["--exclude-resource-type", "unit_test"])
+    results = ran.result.results
     failures = failure_sentences(results, settings.shown)
     shown = failures[:SENTENCES_SHOWN]
     if len(failures) > SENTENCES_SHOWN:
@@ -158,6 +141,38 @@ def build(
         print("\n".join(shown), file=sys.stderr, flush=True)
     _tell_counts(results, bool(failures))
     return failures, bool(ran.success)
+
+
+def run_dbt(
+    settings: Settings,
+    manifest: Manifest | None,
+    log_level: str,
+    options: Sequence[str],
+    stages: Mapping[str, str] | None = None,
+) -> Any:
+    """Run `dbt build` with options and tell its stages; dbt's result, which may have failed nodes.
+
+    `stages` are those of the nodes that the options select, all unless given.
+
+    Raises UserError where dbt stopped before it ran any node.
+    """
+    from dbt.cli.main import dbtRunner
+
+    progress = Progress()
+    arguments = [*_arguments(settings, log_level), "build", "--target", settings.target, *options]
+    with progress.watched():
+        manifest = manifest or parse(settings)
+        progress.expect(stage_of_nodes(manifest) if stages is None else stages)
+        try:
+            ran = dbtRunner(manifest=manifest, callbacks=[progress.on_event]).invoke(arguments)
+        finally:
+            _close_build_file()
+    if isinstance(ran.exception, KeyboardInterrupt):
+        raise ran.exception
+    if getattr(ran.result, "results", None) is None:
+        raise _stopped(ran.exception, settings)
+    progress.finish()
+    return ran
 
 
 def _close_build_file() -> None:

@@ -24,8 +24,9 @@ from typing import Protocol, TextIO
 
 import duckdb
 
-from pipeline import csv_files, finished, gate, load, log, publish, raw_files, sentences
+from pipeline import csv_files, finished, gate, log, publish, raw_files, sentences
 from pipeline.file_hashes import Stamp
+from pipeline.rebuild import Rebuild
 from pipeline.sentences import UserError
 from pipeline.settings import Settings
 
@@ -318,8 +319,8 @@ class Maker:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._project = _project_stamps(settings.root)
-        load.prepare(settings)
-        self._manifest = load.parse(settings)
+        self._rebuild = Rebuild(settings)
+        self._held: Mapping[str, str] = {}
         gate.library()
 
     def __call__(self, files: Collection[Path], are_unchanged: Callable[[], bool]) -> list[str]:
@@ -333,13 +334,15 @@ class Maker:
         seconds = _Seconds()
         with _told_in_lines():
             with raw_files.only(files):
-                failures, passed = load.build(self._settings, self._manifest, "info")
+                failures, passed = self._rebuild()
             seconds.note("load")
             if not are_unchanged():
                 raise FolderMoved
             if not passed:
                 return failures or ["The build failed; logs/dbt.log says where."]
-            verdict = gate.judge(self._settings)
+            relations = self._rebuild.relations()
+            held = {name for name, content in relations.items() if self._held.get(name) == content}
+            verdict = gate.judge(self._settings, held)
             seconds.note("gate")
             if not verdict.success:
                 lines = gate.failure_lines(verdict.failures)
@@ -348,6 +351,7 @@ class Maker:
                     f"{failure.relation}: {failure.expectation} ({failure.observed})"
                     for failure in verdict.failures
                 ]
+            self._held = relations
             with _uninterrupted():
                 info = publish.publish(self._settings)
             seconds.note("publish")

@@ -952,6 +952,20 @@ def test_each_kind_of_violation_is_named_with_its_row(red: tuple[Settings, Verdi
     assert [line.startswith("    ") for line in below] == [True, True, True, False]
 
 
+def test_what_held_and_is_the_same_is_not_asked_again(red: tuple[Settings, Verdict]) -> None:
+    settings, verdict = red
+    suites = read_suites(settings.root / "expectations")
+    relations = {suite.relation for suite in suites}
+    assert judge(settings, relations).success
+    # Asked is what names a relation that is not the same, whichever it is about.
+    changed = "customers.segment_members"
+    asked = {suite.relation for suite in suites if changed in suite.names}
+    assert asked == {changed, "marts.segments"}
+    expected = {one for one in broken(verdict) if one[0] in asked}
+    assert expected
+    assert broken(judge(settings, relations - {changed})) == expected
+
+
 def test_a_red_build_ends_with_1_and_the_counts(
     build: Callable[..., Settings], capsys: pytest.CaptureFixture[str]
 ) -> None:

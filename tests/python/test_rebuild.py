@@ -1,0 +1,122 @@
+"""What a resident process builds again after new files is what a whole build makes of them."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from conftest import OWN_VARIABLES, copy_project
+
+from benchmarks import generate
+
+# Builds a bank, lands files one after the other, and says after each what the build file holds.
+PROCESS = """
+import json, shutil, sys
+from pathlib import Path
+import duckdb
+from pipeline import load
+from pipeline.rebuild import Rebuild
+from pipeline.settings import Settings
+
+def say(label, failures, passed):
+    with duckdb.connect(str(settings.build_file), read_only=True) as file:
+        state = file.execute("select is_complete, is_green from internal.build_state").fetchall()
+        recipes = file.execute("select node_id, recipe || content from internal.recipes").fetchall()
+        amounts = file.execute(
+            "select sum(total_amount)::double from marts.segment_month_transactions"
+        ).fetchall()
+    told = dict(label=label, failures=failures, passed=passed, state=state[0], amount=amounts[0][0])
+    print("said " + json.dumps(told | dict(recipes=dict(recipes))), flush=True)
+
+settings = Settings.from_environment()
+rebuild = Rebuild(settings)
+say("first", *rebuild())
+for landing in sorted(Path(sys.argv[1]).iterdir()):
+    shutil.copy(landing, settings.raw_data / "transactions" / "new.csv")
+    say(landing.stem, *rebuild())
+say("whole", *load.build(settings))
+say("after another's", *rebuild())
+"""
+
+
+@pytest.fixture(scope="module")
+def said(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """What the process said, with how many nodes dbt read in each of its runs before."""
+    folder = tmp_path_factory.mktemp("rebuild")
+    project, raw, landings = folder / "project", folder / "raw", folder / "landings"
+    copy_project(project)
+    generate.main(["--customers", "300", "--clean", "--out", str(raw)])
+    landings.mkdir()
+    (raw / "transactions").mkdir()
+    parts = (raw / "transactions.csv").rename(raw / "transactions" / "a.csv")
+    with parts.open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    for name, row in {
+        "1_landed": rows[50] | {"transaction_id": "landed", "amount": "1234.00"},
+        "2_broken": {"no": "columns"},
+        "3_mended": rows[50] | {"transaction_id": "landed", "amount": "1000.00"},
+        "4_corrected": rows[50] | {"transaction_id": "landed", "amount": "500.00"},
+    }.items():
+        with (landings / f"{name}.csv").open("w", newline="") as stream:
+            writer = csv.DictWriter(stream, list(row))
+            writer.writeheader()
+            writer.writerow(row)
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in OWN_VARIABLES and not name.startswith(("SEGMART_", "DBT_"))
+    }
+    finished = subprocess.run(
+        [sys.executable, "-c", PROCESS, str(landings)],
+        cwd=project,
+        env=kept | {"PWD": str(project), "RAW_DATA": str(raw)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stdout[-2000:] + finished.stderr[-3000:]
+    told: list[dict[str, Any]] = []
+    runs: list[int] = []
+    for line in finished.stdout.splitlines():
+        if line.startswith("said "):
+            told.append(json.loads(line.removeprefix("said ")) | {"runs": runs})
+            runs = []
+        elif " read " in line:
+            runs.append(int(line.split()[3]))
+    return told
+
+
+def test_new_files_are_built_to_what_a_whole_build_makes(said: list[dict[str, Any]]) -> None:
+    by_label = {one["label"]: one for one in said}
+    every_node = by_label["first"]["runs"][0]
+    for name in ("1_landed", "4_corrected"):
+        assert by_label[name]["passed"]
+        assert by_label[name]["failures"] == []
+        assert by_label[name]["state"] == [True, True]
+        # All models, and the tests of what came out otherwise.
+        models, tests = by_label[name]["runs"]
+        assert 0 < tests < every_node - models
+    amounts = {name: one["amount"] for name, one in by_label.items()}
+    assert amounts["1_landed"] > amounts["3_mended"] > amounts["4_corrected"] > amounts["first"]
+    # A whole build finds nothing to make or to ask, and the same in every table.
+    assert by_label["whole"]["recipes"] == by_label["4_corrected"]["recipes"]
+    assert by_label["after another's"]["runs"] == [every_node]
+
+
+def test_what_fails_is_told_by_a_whole_build_and_the_next_file_is_built_whole(
+    said: list[dict[str, Any]],
+) -> None:
+    by_label = {one["label"]: one for one in said}
+    broken = by_label["2_broken"]
+    assert not broken["passed"]
+    assert broken["state"] == [False, False]
+    assert len(broken["runs"]) == 2
+    assert "has no column transaction_id" in broken["failures"][0]
+    assert by_label["3_mended"]["passed"]
+    assert by_label["3_mended"]["runs"] == by_label["first"]["runs"]
+    assert by_label["3_mended"]["state"] == [True, True]
