@@ -5,16 +5,22 @@
     Whatever else changed - code, versions, a specification, another input - makes a table anew (macros/unchanged.sql). -#}
 
 {% macro is_local() %}
-    {#- True where the running model's rows of each customer rest on that customer's rows alone. -#}
-    {{ return(model.config.get('meta', {}).get('rows_of_each') == 'customer_id') }}
+    {#- True where the running model's rows of each customer rest on that customer's rows alone, or where the running test
+        says whether each row of such a model holds, or each of its keys. -#}
+    {% set node = model %}
+    {% if model.resource_type == 'test' %}
+        {% set node = graph.nodes.get(model.attached_node) if (model.test_metadata or {}).name == 'holds' else none %}
+    {% endif %}
+    {{ return((node or {}).get('config', {}).get('meta', {}).get('rows_of_each') == 'customer_id') }}
 {% endmacro %}
 
 
-{% macro touched_of(code, others=[]) %}
-    {#- The tables of customers whose rows of the running model can differ from those it has; none where others' can, too. -#}
+{% macro touched_of(code, others=[], before=[]) %}
+    {#- The tables of customers whose rows of the running node can differ from those it has or saw; none where others' can,
+        too. Arguments are those of recipe_of(). -#}
     {% set made = graph.recipes_before.get(model.unique_id) if graph.recipes_before else none %}
     {% if not made or not made.recipe or not is_local() %}{{ return(none) }}{% endif %}
-    {% if made.recipe != recipe_of(code, before=graph.touched | list + others) %}{{ return(none) }}{% endif %}
+    {% if made.recipe != recipe_of(code, others, graph.touched | list + before) %}{{ return(none) }}{% endif %}
     {% set tables = [] %}
     {% for input in model.depends_on.nodes %}
         {% for table in graph.touched.get(input, []) if table not in tables %}{% do tables.append(table) %}{% endfor %}
@@ -40,24 +46,35 @@
     {% if model.config.meta.get('day') %}{{ return(duckdb__renewed_by_key(relation, code)) }}{% endif %}
     {% set tables = touched_of(code) %}
     {% if tables is none %}{{ return(none) }}{% endif %}
-    {% set customers = touched_customers(tables) %}
-    {% set narrowed = {'code': code} %}
-    {% set views = [] %}
+    {% set narrowed = duckdb__narrowed(code, tables) %}
+    {% do run_query('delete from ' ~ relation ~ ' where customer_id in (' ~ touched_customers(tables) ~ ')') %}
+    {% call statement('main') -%}
+        insert into {{ relation }} by name ({{ narrowed.code }})
+    {%- endcall %}
+    {% do duckdb__drop_views(narrowed.views) %}
+    {{ return(tables) }}
+{% endmacro %}
+
+
+{% macro duckdb__narrowed(code, tables, or_of='') %}
+    {#- The running node's code over its inputs' rows of these customers, and the temporary views that it then reads. -#}
+    {% set narrowed = {'code': code, 'views': []} %}
     {% for input in model.depends_on.nodes %}
         {% set node = graph.nodes.get(input) or graph.sources.get(input) %}
         {% set of_input = api.Relation.create(database=node.database, schema=node.schema, identifier=node.identifier or node.alias) %}
         {% if 'customer_id' in adapter.get_columns_in_relation(of_input) | map(attribute='name') | list %}
-            {% do run_query('create or replace temp view ' ~ of_input.identifier ~ ' as
-                select * from ' ~ of_input ~ ' where customer_id in (' ~ customers ~ ')') %}
+            {% do run_query('create or replace temp view ' ~ of_input.identifier ~ ' as select * from ' ~ of_input ~ '
+                where customer_id in (' ~ touched_customers(tables) ~ ') ' ~ or_of) %}
             {% do narrowed.update({'code': narrowed.code | replace(of_input | string, 'temp.' ~ of_input.identifier)}) %}
-            {% do views.append(of_input.identifier) %}
+            {% do narrowed.views.append(of_input.identifier) %}
         {% endif %}
     {% endfor %}
-    {% call statement('main') -%}
-        {{ duckdb__replaced_where(relation, 'customer_id in (' ~ customers ~ ')', narrowed.code) }}
-    {%- endcall %}
+    {{ return(narrowed) }}
+{% endmacro %}
+
+
+{% macro duckdb__drop_views(views) %}
     {% for view in views %}{% do run_query('drop view temp.' ~ view) %}{% endfor %}
-    {{ return(tables) }}
 {% endmacro %}
 
 
@@ -67,7 +84,7 @@
     {% set raw = graph.keyed[model.unique_id].raw %}
     {% set keys = graph.keyed[model.unique_id]['keys'] %}
     {% set received = 'model.' ~ project_name ~ '.received_' ~ raw.name %}
-    {% set tables = touched_of(code, [received, 'model.' ~ project_name ~ '.as_of']) %}
+    {% set tables = touched_of(code, before=[received, 'model.' ~ project_name ~ '.as_of']) %}
     {% if tables is none %}{{ return(none) }}{% endif %}
     {% set files = changed_files(received) %}
     {% if files is none %}{{ return(none) }}{% endif %}
@@ -93,24 +110,12 @@
         select distinct customer_id from ' ~ relation ~ ' where customer_id is not null and ' ~ is_touched_key) %}
     {% do run_query('create or replace temp table renewed as (' ~ code | replace(raw.relation | string, 'temp.received_' ~ raw.name) ~ ')') %}
     {% do run_query('insert into internal.' ~ touched ~ ' select distinct customer_id from temp.renewed where customer_id is not null') %}
+    {% do run_query('delete from ' ~ relation ~ ' where ' ~ is_touched_key) %}
     {% call statement('main') -%}
-        {{ duckdb__replaced_where(relation, is_touched_key, 'from temp.renewed') }}
+        insert into {{ relation }} by name from temp.renewed
     {%- endcall %}
     {% for table in ['touched_keys', 'received_' ~ raw.name, 'renewed'] %}{% do run_query('drop table temp.' ~ table) %}{% endfor %}
     {{ return(tables + [touched]) }}
-{% endmacro %}
-
-
-{% macro duckdb__replaced_where(relation, condition, query) %}
-    {#- The table with other rows where a condition holds. Written whole, since DuckDB keeps in memory which rows were
-        deleted while others are writing. -#}
-    create or replace table {{ relation }} as
-    select * from {{ relation }}
-    where not coalesce({{ condition }}, false)
-    union all by name
-    (
-        {{ query }}
-    )
 {% endmacro %}
 
 
