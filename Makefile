@@ -131,8 +131,8 @@ demo-data: .venv/installed ## write the demo seeds anew, or: CUSTOMERS=1000000 O
 	@$(BIN)/uv pip install --quiet --compile-bytecode --require-hashes --python $(@D)/bin/python -r $<
 	@touch $@
 
-bench: .venv/installed $(if $(SIZE),.venv-bi/peers/installed) ## time a fresh install and the demo's build; or many customers against scripts: SIZE=S, M or L (REPEATS=3, ONLY=..., ACCEPT=1); or a fit: FIT=1
-	@$(RUN) $(if $(SIZE),benchmarks.peers.contest $(SIZE) --repeats $(or $(REPEATS),3) --only "$(ONLY)" $(if $(ACCEPT),--accept),$(if $(FIT),benchmarks.fit,benchmarks.bench))
+bench: .venv/installed $(if $(SIZE),.venv-bi/peers/installed) ## time a fresh install and the demo's build; or many customers against scripts: SIZE=S, M or L (REPEATS=3, ONLY=..., RESUME=1, ACCEPT=1); or a fit: FIT=1
+	@$(RUN) $(if $(SIZE),benchmarks.peers.contest $(SIZE) --repeats $(or $(REPEATS),3) --only "$(ONLY)" $(if $(RESUME),--resume) $(if $(ACCEPT),--accept),$(if $(FIT),benchmarks.fit,benchmarks.bench))
 
 profile: .venv/installed ## show where the last build's time went: the slowest nodes, and build/profile.svg (SEGMART_PROFILE=1 make load notes what was spilled)
 	@$(RUN) benchmarks.profile

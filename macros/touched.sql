@@ -5,13 +5,10 @@
     Whatever else changed - code, versions, a specification, another input - makes a table anew (macros/unchanged.sql). -#}
 
 {% macro is_local() %}
-    {#- True where the running model's rows of each customer rest on that customer's rows alone, or where the running test
-        says whether each row of such a model holds, or each of its keys. -#}
-    {% set node = model %}
-    {% if model.resource_type == 'test' %}
-        {% set node = graph.nodes.get(model.attached_node) if (model.test_metadata or {}).name == 'holds' else none %}
-    {% endif %}
-    {{ return((node or {}).get('config', {}).get('meta', {}).get('rows_of_each') == 'customer_id') }}
+    {#- True where the running node's rows of each customer rest on that customer's rows alone. What `holds` finds of such a
+        model does so, too. -#}
+    {% set node = graph.nodes[model.attached_node] if (model.test_metadata or {}).name == 'holds' else model %}
+    {{ return(node.config.get('meta', {}).get('rows_of_each') == 'customer_id') }}
 {% endmacro %}
 
 

@@ -102,10 +102,7 @@ def parts_read(settings: Settings, environment: Mapping[str, str]) -> Parts:
     raw = settings.raw_data
     hashes = FileHashes(settings.build_folder / "file_hashes.json")
     return {
-        "the project": _hash(
-            (str(path.relative_to(settings.root)), hashlib.md5(path.read_bytes()).hexdigest())
-            for path in project_files(settings.root)
-        ),
+        "the project": hash_of_files(project_files(settings.root), settings.root),
         "the raw files": _hash(
             (str(path), hashes.of(str(path))) for path in (raw_files.files_of(raw) if raw else [])
         ),
@@ -118,6 +115,13 @@ def parts_read(settings: Settings, environment: Mapping[str, str]) -> Parts:
         ),
         "Python and its libraries": _hash([sys.version, *_installed()]),
     }
+
+
+def hash_of_files(files: Iterable[Path], root: Path) -> str:
+    """A hash of files' names below a folder and their contents."""
+    return _hash(
+        (str(path.relative_to(root)), hashlib.md5(path.read_bytes()).hexdigest()) for path in files
+    )
 
 
 def parts_left(settings: Settings, source_name: str) -> Parts:

@@ -1,9 +1,10 @@
 """Runs the project and its peers on the same files, in turn, and writes what each took.
 
-`make bench SIZE=M` (REPEATS=3, ONLY=floor,polars, ACCEPT=1). Before any time counts the scripts'
-marts have to say what the project's build says (`check`). The run is written beside the raw files
-and compared with the one committed in benchmarks/results; ACCEPT=1 puts it there, and into
-docs/benchmarks.md and the README.
+`make bench SIZE=M` (REPEATS=3, ONLY=floor,polars, RESUME=1, ACCEPT=1). Before any time counts the
+scripts' marts have to say what the project's build says (`check`). The run is written beside the
+raw files and compared with the one committed in benchmarks/results; ACCEPT=1 puts it there, and
+into docs/benchmarks.md and the README. A run of hours that was cut off goes on with RESUME=1,
+unless the project changed.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import platform
 import shutil
 import statistics
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,6 +30,7 @@ from benchmarks.bench import Measurement, measured
 from benchmarks.generate import positive
 from benchmarks.peers import check, guard, page
 from benchmarks.scale import DBT, ROOT, SIZES
+from pipeline.finished import hash_of_files, project_files
 from pipeline.settings import Settings
 
 PEERS_PYTHON = ROOT / ".venv-bi" / "peers" / "bin" / "python"
@@ -38,6 +40,8 @@ BUILD = [DBT, "--quiet", "build", "--exclude-resource-type", "unit_test"]
 MODELS_ALONE = ["--exclude-resource-type", "test"]
 WITHIN = ["--selector", "peers", "--indirect-selection", "cautious"]
 GATE = [sys.executable, "-m", "pipeline.gate"]
+# What asks of a build, or lands on it, means nothing without having made it.
+OF_ONE_BUILD = ("everything", "gate", "nothing new", "batch", "day")
 # What a process that the system ended for want of memory says.
 KILLED = (-9, 137)
 
@@ -159,6 +163,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("size", choices=SIZES)
     parser.add_argument("--repeats", type=positive, default=3)
     parser.add_argument("--only", default="", help="contestants, by comma; all unless given")
+    parser.add_argument("--resume", action="store_true", help="go on with a run that was cut off")
     parser.add_argument("--accept", action="store_true", help="commit the run's numbers")
     options = parser.parse_args(arguments)
     contest = Contest(options.size)
@@ -167,12 +172,14 @@ def main(arguments: list[str] | None = None) -> int:
         result = {
             "size": options.size,
             "repeats": options.repeats,
+            "project": project(),
             "machine": machine(),
             "rows": rows_of(contest.data),
         }
         written = contest.out / "result.json"
+        earlier = cut_off(written, result["project"], result["machine"]) if options.resume else {}
         # Written run by run: what a run of hours has measured stays where its end does not come.
-        for runs in rounds(contest, chosen, options.repeats):
+        for runs in rounds(contest, chosen, options.repeats, earlier):
             result["contestants"] = runs
             written.write_text(json.dumps(result, indent=1) + "\n")
     except Failed as failure:
@@ -191,17 +198,27 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def rounds(
-    contest: Contest, chosen: Sequence[Contestant], repeats: int
+    contest: Contest,
+    chosen: Sequence[Contestant],
+    repeats: int,
+    earlier: Mapping[str, Mapping[str, Any]],
 ) -> Iterator[dict[str, Any]]:
     """Every contestant in turn, `repeats` times; after each run what has been measured so far.
 
-    The scripts' answers are checked in the first round. Raises Failed where answers differ, or
-    where one fails that did not run out of memory.
+    `earlier` is what a run measured that was cut off. The scripts' answers are checked in the first
+    round. Raises Failed where answers differ, or where one fails that did not run out of memory.
     """
-    runs: dict[str, list[dict[str, Any]]] = {one.name: [] for one in chosen}
-    details: dict[str, list[dict[str, Any]]] = {one.name: [] for one in chosen}
+    names = [one.name for one in chosen]
+    runs = {name: list(earlier.get(name, {}).get("runs", [])) for name in names}
+    details = {name: [dict(earlier[name])] if name in earlier else [] for name in names}
     for number in range(1, repeats + 1):
+        # Counted before the round: after what made the build, all that rests on it is due.
+        due = [one.name for one in chosen if len(runs[one.name]) < number]
+        if set(due) & set(OF_ONE_BUILD):
+            due += OF_ONE_BUILD
         for one in chosen:
+            if one.name not in due:
+                continue
             took, told = one.run()
             ran_out = took.returncode in KILLED and one.name in SCRIPTS
             if took.returncode and not ran_out:
@@ -224,6 +241,22 @@ def rounds(
                 if different:
                     raise Failed("\n".join(different))
             yield {name: summary(runs[name], details[name]) for name in runs if runs[name]}
+
+
+def cut_off(
+    path: Path, project_hash: str, told_machine: Mapping[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """What the run measured that wrote `path`; raises Failed where it is of something else."""
+    if not path.is_file():
+        return {}
+    result = json.loads(path.read_text())
+    if (result.get("project"), result.get("machine")) != (project_hash, told_machine):
+        raise Failed(
+            f"{path} is of another project or machine than this; run without RESUME, which "
+            "measures everything anew."
+        )
+    found: dict[str, dict[str, Any]] = result["contestants"]
+    return found
 
 
 def summary(runs: Sequence[dict[str, Any]], details: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -269,6 +302,12 @@ def source(data: Path) -> dict[str, str]:
 def build_file(data: Path) -> Path:
     """The file that a build of some folder's files writes."""
     return Settings.from_environment({**os.environ, **source(data)}, ROOT).build_file
+
+
+def project() -> str:
+    """A hash of everything whose change makes another measurement."""
+    scripts = (ROOT / "benchmarks").rglob("*.py")
+    return hash_of_files(sorted([*project_files(ROOT), *scripts]), ROOT)
 
 
 def rows_of(data: Path) -> dict[str, int]:

@@ -1,3 +1,4 @@
+{{ config(meta={'rows_of_each': 'customer_id'}) }}
 {#- One test instead of one a foreign key: child, column, parent. -#}
 {% set keys = [
     ('stg_product_holdings', 'customer_id', 'stg_customers'),

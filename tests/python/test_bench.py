@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from conftest import PROJECT, copy_project, run_dbt
 
 from benchmarks import generate, scale
+from benchmarks.bench import Measurement
 from benchmarks.peers import check, contest, guard, page
 
 PEERS_PYTHON = PROJECT / ".venv-bi" / "peers" / "bin" / "python"
@@ -266,3 +268,52 @@ def test_only_names_contestants(capsys: pytest.CaptureFixture[str]) -> None:
         contest.Failed, match=r"ONLY names flor; the contestants are floor, models\."
     ):
         contest.picked(contestants, "flor")
+
+
+class Quick(contest.Contest):
+    """Contestants that note that they ran."""
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+        self.ran: list[str] = []
+
+    def run(self, name: str) -> tuple[Measurement, dict[str, Any]]:
+        self.ran.append(name)
+        return Measurement(1.0 + len(self.ran), 1.0, 1, 1, 0), {
+            "models": {"m": float(len(self.ran))}
+        }
+
+    def those(self, *names: str) -> list[contest.Contestant]:
+        return [contest.Contestant(name, partial(self.run, name)) for name in names]
+
+
+def test_a_run_that_was_cut_off_goes_on_where_it_was(tmp_path: Path) -> None:
+    names = ("models", "everything", "gate", "day")
+    first = Quick(tmp_path)
+    run = contest.rounds(first, first.those(*names), 2, {})
+    for _ in range(6):
+        measured = next(run)
+    assert first.ran == [*names, "models", "everything"]
+    file = tmp_path / "result.json"
+    told = {"project": "p", "machine": {"cores": 2}, "contestants": measured}
+    file.write_text(json.dumps(told))
+
+    earlier = contest.cut_off(file, "p", {"cores": 2})
+    second = Quick(tmp_path)
+    *_, whole = contest.rounds(second, second.those(*names), 2, earlier)
+    # What lands on a build has to have one of its own round below it.
+    assert second.ran == ["everything", "gate", "day"]
+    assert {name: len(one["runs"]) for name, one in whole.items()} == {
+        "models": 2,
+        "everything": 3,
+        "gate": 2,
+        "day": 2,
+    }
+    assert whole["models"] == measured["models"]
+    assert whole["gate"]["models"] == {"m": 2.0}
+    third = Quick(tmp_path)
+    assert list(contest.rounds(third, third.those(*names), 2, whole)) == []
+    for project, cores in (("q", 2), ("p", 4)):
+        with pytest.raises(contest.Failed, match="of another project or machine"):
+            contest.cut_off(file, project, {"cores": cores})
+    assert contest.cut_off(tmp_path / "none.json", "p", {}) == {}

@@ -36,11 +36,16 @@ def say(label, failures, passed):
 settings = Settings.from_environment()
 rebuild = Rebuild(settings)
 say("first", *rebuild())
-for landing in sorted(Path(sys.argv[1]).iterdir()):
+def land(landing):
     shutil.copy(landing, settings.raw_data / "transactions" / "new.csv")
     say(landing.stem, *rebuild())
+
+*landings, last = sorted(Path(sys.argv[1]).iterdir())
+for landing in landings:
+    land(landing)
 say("whole", *load.build(settings))
 say("after another's", *rebuild())
+land(last)
 """
 
 
@@ -52,6 +57,12 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     copy_project(project)
     generate.main(["--customers", "300", "--clean", "--out", str(raw)])
     landings.mkdir()
+    promises = project / "models" / "staging" / "_staging.yml"
+    promise = "- {columns: [amount], min: 0.01}"
+    assert promises.read_text().count(promise) == 1
+    promises.write_text(
+        promises.read_text().replace(promise, "- {columns: [amount], min: 0.01, max: 90000}")
+    )
     (raw / "transactions").mkdir()
     parts = (raw / "transactions.csv").rename(raw / "transactions" / "a.csv")
     with parts.open(newline="") as stream:
@@ -61,6 +72,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
         "2_broken": {"no": "columns"},
         "3_mended": rows[50] | {"transaction_id": "landed", "amount": "1000.00"},
         "4_corrected": rows[50] | {"transaction_id": "landed", "amount": "500.00"},
+        "5_too_large": rows[50] | {"transaction_id": "landed", "amount": "99000.00"},
     }.items():
         with (landings / f"{name}.csv").open("w", newline="") as stream:
             writer = csv.DictWriter(stream, list(row))
@@ -120,3 +132,13 @@ def test_what_fails_is_told_by_a_whole_build_and_the_next_file_is_built_whole(
     assert by_label["3_mended"]["passed"]
     assert by_label["3_mended"]["runs"] == by_label["first"]["runs"]
     assert by_label["3_mended"]["state"] == [True, True]
+
+
+def test_a_promise_that_touched_rows_break_is_told(said: list[dict[str, Any]]) -> None:
+    broken = said[-1]
+    assert broken["label"] == "5_too_large"
+    assert not broken["passed"]
+    # The test failed where it asked the touched customers' rows, and again where it asked all.
+    assert len(broken["runs"]) == 3
+    assert broken["runs"][0] < broken["runs"][-1]
+    assert any("stg_transactions" in sentence for sentence in broken["failures"])

@@ -1,4 +1,4 @@
-{{ config(schema='intermediate', materialized='view') }}
+{{ config(schema='intermediate', materialized='view', meta={'rows_of_each': 'customer_id'}) }}
 
 with days as (
     select
