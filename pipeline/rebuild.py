@@ -72,7 +72,10 @@ class Rebuild:
         without = ["--exclude-resource-type", "test", "--exclude-resource-type", "unit_test"]
         if not self._ran(without, {key: stages[key] for key in stages.keys() - set(tests)}):
             return False
-        after = self._standing().contents
+        standing = self._standing()
+        if standing is None:
+            return False
+        after = standing.contents
         asked = [
             node_id
             for node_id in tests
@@ -90,11 +93,15 @@ class Rebuild:
         ran = load.run_dbt(self._settings, self._manifest, LOG_LEVEL, options, stages)
         return bool(ran.success)
 
-    def _standing(self) -> Standing:
-        with duckdb.connect(str(self._settings.build_file), read_only=True) as connection:
-            build_ids = connection.execute("select build_id from internal.build_state").fetchall()
-            contents = connection.execute("select node_id, content from internal.recipes")
-            return Standing(build_ids[0][0], dict(contents.fetchall()))
+    def _standing(self) -> Standing | None:
+        """What the build file holds; None where it is gone, in use or of a killed build."""
+        try:
+            with duckdb.connect(str(self._settings.build_file), read_only=True) as connection:
+                ids = connection.execute("select build_id from internal.build_state").fetchall()
+                contents = connection.execute("select node_id, content from internal.recipes")
+                return Standing(ids[0][0], dict(contents.fetchall()))
+        except duckdb.Error:
+            return None
 
 
 @contextmanager

@@ -7,12 +7,18 @@ import json
 import os
 import subprocess
 import sys
-from typing import Any
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
+import duckdb
 import pytest
 from conftest import OWN_VARIABLES, copy_project
 
 from benchmarks import generate
+from pipeline import load
+from pipeline.rebuild import Rebuild
+from pipeline.settings import Settings
 
 # Builds a bank, lands files one after the other, and says after each what the build file holds.
 PROCESS = """
@@ -142,3 +148,46 @@ def test_a_promise_that_touched_rows_break_is_told(said: list[dict[str, Any]]) -
     assert len(broken["runs"]) == 3
     assert broken["runs"][0] < broken["runs"][-1]
     assert any("stg_transactions" in sentence for sentence in broken["failures"])
+
+
+@pytest.mark.parametrize(
+    "meanwhile",
+    [
+        pytest.param("drop table internal.recipes", id="another build was killed"),
+        pytest.param("update internal.build_state set build_id = 'b'", id="another build ended"),
+        pytest.param(None, id="the build file is gone"),
+    ],
+)
+def test_what_others_do_to_the_build_file_meanwhile_has_it_built_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, meanwhile: str | None
+) -> None:
+    settings = SimpleNamespace(build_file=tmp_path / "warehouse.duckdb")
+    built: list[str] = []
+
+    def build(*_: object) -> tuple[list[str], bool]:
+        built.append("whole")
+        with duckdb.connect(str(settings.build_file)) as file:
+            file.execute("create schema if not exists internal")
+            file.execute("create or replace table internal.build_state as select 'a' as build_id")
+            file.execute(
+                "create or replace table internal.recipes as"
+                " select 'seed.segmart.channels' as node_id, 'c' as content"
+            )
+        return [], True
+
+    node = SimpleNamespace(schema="seeds", alias="channels", resource_type="seed")
+    manifest = SimpleNamespace(nodes={"seed.segmart.channels": node})
+    monkeypatch.setattr(load, "prepare", lambda _: None)
+    monkeypatch.setattr(load, "parse", lambda _: manifest)
+    monkeypatch.setattr(load, "build", build)
+    rebuild = Rebuild(cast(Settings, settings))
+    assert rebuild.relations() == {}
+    assert rebuild() == ([], True)
+    assert rebuild.relations() == {"seeds.channels": "c"}
+    if meanwhile is None:
+        settings.build_file.unlink()
+    else:
+        with duckdb.connect(str(settings.build_file)) as file:
+            file.execute(meanwhile)
+    assert rebuild() == ([], True)
+    assert built == ["whole", "whole"]
