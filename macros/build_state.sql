@@ -15,7 +15,7 @@
             {% do unfit.append(result.node.name) %}
         {% endfor %}
         {#- pipeline/rebuild.py leaves out what it knows to stand; each of these was made, and passed, in some run. -#}
-        {% set rest_stands = env_var('SEGMART_REST_STANDS', '') == '1' and made_or_passed(results) %}
+        {% set rest_stands = env_var('SEGMART_RENEWAL', '') == 'tests' and made_or_passed(results) %}
         {#- Unit tests look at rows of their own, not at this file's. -#}
         {% set left_out = invocation_args_dict.get('exclude_resource_types') or [] %}
         {% set is_partial = flags.WHICH != 'build' or flags.EMPTY
@@ -27,6 +27,7 @@
         {% elif flags.WHICH != 'test' and is_partial and not rest_stands %}
             {% do write_build_state('false', 'true', 'the last run (dbt ' ~ flags.WHICH ~ ') built a part only; run dbt build without a selection') %}
         {% elif flags.WHICH == 'build' %}
+            {% do drop_kept() %}
             {% do write_build_state('true', 'true', none) %}
         {% endif %}
     {% endif %}

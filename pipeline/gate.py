@@ -56,7 +56,7 @@ class Suite:
     @property
     def names(self) -> set[str]:
         """Its relation, and whatever else in it can be another's name."""
-        text = json.dumps(self.expectations)
+        text = json.dumps(self.expectations).lower().replace("\\n", " ").replace('\\"', "")
         return {self.relation, *re.findall(r"[a-z_]\w*\.[a-z_]\w*", text)}
 
 

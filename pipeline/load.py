@@ -139,7 +139,7 @@ def build(
         shown.append(f"and {len(failures) - SENTENCES_SHOWN} more in logs/dbt.log.")
     if shown:
         print("\n".join(shown), file=sys.stderr, flush=True)
-    _tell_counts(results, bool(failures))
+    tell_counts(results, bool(failures))
     return failures, bool(ran.success)
 
 
@@ -189,7 +189,8 @@ def _arguments(settings: Settings, log_level: str = "debug") -> list[str]:
     return [*quiet, "--log-path", str(settings.logs_folder)]
 
 
-def _tell_counts(results: Iterable[Any], failed: bool) -> None:
+def tell_counts(results: Iterable[Any], failed: bool) -> None:
+    """Print how many nodes warned, and, of a build that failed, how many failed or did not run."""
     statuses = [_status(result) for result in results]
     warned = statuses.count("warn")
     skipped = statuses.count("skipped")

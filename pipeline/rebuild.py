@@ -2,7 +2,8 @@
 
 Whoever makes a second build knows that the project and the machine are those of the first. So every
 model is looked at, which costs little where nothing changed, and of the tests only those whose
-inputs came out otherwise than before. What does not go well is told by a whole build.
+inputs came out otherwise than before. What does not go well is told by a whole build, which takes
+back what was appended before its tests were asked (macros/renewal.sql).
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from pipeline.settings import Settings
 LOG_LEVEL = "info"
 # What dbt writes of itself, which nobody reads here, costs a second a run.
 UNWRITTEN = "--no-write-json"
-# Says to macros/build_state.sql that what a selection leaves out stands.
-REST_STANDS = "SEGMART_REST_STANDS"
+# Says to macros/renewal.sql and macros/build_state.sql which half of a renewal a run is.
+RENEWAL = "SEGMART_RENEWAL"
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Standing:
     """A finished build, and what it holds: the hash of every node's rows, or of what made them."""
 
     build_id: str
+    is_whole: bool
     contents: Mapping[str, str]
 
 
@@ -47,12 +49,18 @@ class Rebuild:
         """The sentences that say what failed, and whether the build passed; as `load.build`."""
         last, self._last = self._last, None
         # Another program may have built meanwhile.
-        if last is None or last != self._standing() or not self._renew(last.contents):
+        if last is not None and last == self._standing() and self._renew(last.contents):
+            self._last = self._standing()
+        if self._last is None or not self._last.is_whole:
             failures, passed = load.build(self._settings, self._manifest, LOG_LEVEL)
-            if not passed:
-                return failures, False
-        self._last = self._standing()
+            self._last = self._standing() if passed else None
+            return failures, passed
         return [], True
+
+    @property
+    def build_id(self) -> str:
+        """The last build's, where it passed."""
+        return self._last.build_id if self._last else ""
 
     def relations(self) -> dict[str, str]:
         """What the last build holds: the content of each relation, by its name with its schema."""
@@ -70,7 +78,8 @@ class Rebuild:
         stages = load.stage_of_nodes(self._manifest)
         tests = [node_id for node_id in stages if nodes[node_id].resource_type == "test"]
         without = ["--exclude-resource-type", "test", "--exclude-resource-type", "unit_test"]
-        if not self._ran(without, {key: stages[key] for key in stages.keys() - set(tests)}):
+        models = {key: stages[key] for key in stages.keys() - set(tests)}
+        if not self._ran("models", without, models):
             return False
         standing = self._standing()
         if standing is None:
@@ -85,29 +94,33 @@ class Rebuild:
         # With nothing to ask, one test says what a run of none would not: that the build is whole.
         asked = asked or tests[:1]
         selected = ["--select", *(nodes[node_id].name for node_id in asked)]
-        with _rest_stands():
-            return self._ran(selected, {key: stages[key] for key in asked})
+        return self._ran("tests", selected, {key: stages[key] for key in asked})
 
-    def _ran(self, options: Sequence[str], stages: Mapping[str, str]) -> bool:
+    def _ran(self, phase: str, options: Sequence[str], stages: Mapping[str, str]) -> bool:
         options = [UNWRITTEN, *options]
-        ran = load.run_dbt(self._settings, self._manifest, LOG_LEVEL, options, stages)
+        with _told_to_dbt(phase):
+            ran = load.run_dbt(self._settings, self._manifest, LOG_LEVEL, options, stages)
+        if ran.success:
+            load.tell_counts(ran.result.results, failed=False)
         return bool(ran.success)
 
     def _standing(self) -> Standing | None:
         """What the build file holds; None where it is gone, in use or of a killed build."""
         try:
             with duckdb.connect(str(self._settings.build_file), read_only=True) as connection:
-                ids = connection.execute("select build_id from internal.build_state").fetchall()
+                [(build_id, is_whole)] = connection.execute(
+                    "select build_id, is_complete and is_green from internal.build_state"
+                ).fetchall()
                 contents = connection.execute("select node_id, content from internal.recipes")
-                return Standing(ids[0][0], dict(contents.fetchall()))
+                return Standing(build_id, is_whole, dict(contents.fetchall()))
         except duckdb.Error:
             return None
 
 
 @contextmanager
-def _rest_stands() -> Iterator[None]:
-    os.environ[REST_STANDS] = "1"
+def _told_to_dbt(phase: str) -> Iterator[None]:
+    os.environ[RENEWAL] = phase
     try:
         yield
     finally:
-        del os.environ[REST_STANDS]
+        del os.environ[RENEWAL]

@@ -179,9 +179,12 @@ def main(arguments: list[str] | None = None) -> int:
         written = contest.out / "result.json"
         earlier = cut_off(written, result["project"], result["machine"]) if options.resume else {}
         # Written run by run: what a run of hours has measured stays where its end does not come.
+        result["contestants"] = earlier
         for runs in rounds(contest, chosen, options.repeats, earlier):
-            result["contestants"] = runs
-            written.write_text(json.dumps(result, indent=1) + "\n")
+            result["contestants"] = {**earlier, **runs}
+            unfinished = written.with_suffix(".new")
+            unfinished.write_text(json.dumps(result, indent=1) + "\n")
+            unfinished.replace(written)
     except Failed as failure:
         print(failure, file=sys.stderr)
         return 1
@@ -305,9 +308,10 @@ def build_file(data: Path) -> Path:
 
 
 def project() -> str:
-    """A hash of everything whose change makes another measurement."""
-    scripts = (ROOT / "benchmarks").rglob("*.py")
-    return hash_of_files(sorted([*project_files(ROOT), *scripts]), ROOT)
+    """What makes another measurement when it changes: a hash of files, and DuckDB's limits."""
+    scripts = [*(ROOT / "benchmarks").rglob("*.py"), ROOT / "requirements-peers.lock"]
+    limits = [os.environ.get(name, "") for name in ("MEMORY_LIMIT", "SPILL_FOLDER")]
+    return "/".join([hash_of_files(sorted([*project_files(ROOT), *scripts]), ROOT), *limits])
 
 
 def rows_of(data: Path) -> dict[str, int]:

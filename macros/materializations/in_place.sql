@@ -1,4 +1,4 @@
-{#- Each is made in its place, by one statement: nobody reads the build file meanwhile, so that no table needs a second
+{#- Each is made in its place, without a second table: nobody reads the build file meanwhile, so that no table needs a second
     name before it has its own, and dbt's renames, a third of its time on small tables, are spared. What would be made of
     the same as before is left as it is (macros/unchanged.sql). -#}
 

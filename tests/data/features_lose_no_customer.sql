@@ -1,4 +1,3 @@
-{{ config(meta={'rows_of_each': 'customer_id'}) }}
 {#- Nor a transaction: the totals over features are those of staging, so that no join multiplied a row. -#}
 with accepted_transactions as (
     select
