@@ -1,13 +1,28 @@
 -- What the suites' queries have in common; made anew, for the gate's own connections, by each run.
 -- The figures of a mart are found by their names, so that a new one is judged without being listed.
 
--- A value as received, text or typed, that is more than white space.
+-- What a file types needs no look at its text, which takes fifteen times as long: of 48 million amounts 15 s of CPU, without 1.
+create or replace temp macro is_text(given_value) as
+    typeof(given_value) = 'VARCHAR';
+
+create or replace temp macro is_exact_number(given_value) as
+    regexp_full_match(typeof(given_value), 'DECIMAL.*|U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER');
+
+create or replace temp macro is_day_or_moment(given_value) as
+    regexp_full_match(typeof(given_value), 'DATE|TIMESTAMP.*');
+
+-- A value as received, text or typed, that is more than white space; most begin with what is none.
 create or replace temp macro is_given(given_value) as
-    trim(cast(given_value as varchar), concat(' ', chr(9), chr(10), chr(13))) <> '';
+    case
+        when not is_text(given_value) then given_value is not null
+        when ascii(cast(given_value as varchar)) > 32 then true
+        else trim(cast(given_value as varchar), concat(' ', chr(9), chr(10), chr(13))) <> ''
+    end;
 
 -- A number as received, with either decimal mark; null for anything else.
 create or replace temp macro as_number(given_value) as
     case
+        when is_exact_number(given_value) then try_cast(given_value as double)
         when regexp_full_match(trim(cast(given_value as varchar)), '[+-]?([0-9]+([.,][0-9]*)?|[.,][0-9]+)([eE][+-]?[0-9]+)?')
             then try_cast(replace(trim(cast(given_value as varchar)), ',', '.') as double)
     end;
@@ -21,7 +36,10 @@ create or replace temp macro is_yes_or_no(given_value) as
 
 -- A date in whatever format was agreed has digits; a name or a code in its place often has none.
 create or replace temp macro has_a_digit(given_value) as
-    regexp_matches(cast(given_value as varchar), '[0-9]');
+    case
+        when is_day_or_moment(given_value) then given_value is not null
+        else regexp_matches(cast(given_value as varchar), '[0-9]')
+    end;
 
 -- Over all rows: the condition holds in less than the share of them. One row alone is no share.
 create or replace temp macro too_few_hold(holds, least_share) as
