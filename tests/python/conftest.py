@@ -39,17 +39,21 @@ def copy_project(folder: Path) -> None:
     shutil.copytree(PROJECT, folder, ignore=ignored, symlinks=True)
 
 
-def run_dbt(folder: Path, *arguments: str, **environment: str) -> None:
-    """Run dbt in a copy of the project with nothing set but `environment`; fail if it does."""
-    kept = {
+def others_environment() -> dict[str, str]:
+    """The environment without what sets anything of the project."""
+    return {
         name: value
         for name, value in os.environ.items()
         if name not in OWN_VARIABLES and not name.startswith(("SEGMART_", "DBT_"))
     }
+
+
+def run_dbt(folder: Path, *arguments: str, **environment: str) -> None:
+    """Run dbt in a copy of the project with nothing set but `environment`; fail if it does."""
     finished = subprocess.run(
         [Path(sys.executable).with_name("dbt"), *arguments],
         cwd=folder,
-        env=kept | {"PWD": str(folder)} | environment,
+        env=others_environment() | {"PWD": str(folder)} | environment,
         capture_output=True,
         text=True,
         check=False,
