@@ -256,18 +256,45 @@ def test_a_line_a_finished_stage_and_a_heartbeat_in_silence() -> None:
 def test_a_build_without_unit_tests_is_whole_and_one_without_anything_else_is_not(
     said: dict[str, object], is_complete: bool
 ) -> None:
+    last = state_after(said)
+    assert (" true as is_complete" in last) == is_complete
+    assert (" false as is_complete" in last) != is_complete
+
+
+@pytest.mark.parametrize(
+    ("standing", "renewal", "is_complete"),
+    [(("b", "c"), "tests", True), (("b",), "tests", False), (("b", "c"), "", False)],
+)
+def test_the_second_half_of_a_renewal_is_whole_where_all_it_left_out_stands(
+    standing: tuple[str, ...], renewal: str, is_complete: bool
+) -> None:
+    last = state_after({"select": ("a",)}, standing, renewal)
+    assert (" true as is_complete" in last) == is_complete
+
+
+def state_after(
+    said: dict[str, object], standing: tuple[str, ...] = (), renewal: str = ""
+) -> str:
+    """What a green dbt build of node a, of a, b and c, writes as the build's state."""
     statements: list[str] = []
+    nodes = {
+        name: SimpleNamespace(
+            unique_id=name, resource_type="model", config=SimpleNamespace(materialized="table")
+        )
+        for name in "abc"
+    }
     render(
         "close_build_state(results)",
-        results=[SimpleNamespace(status="pass", node=node("a"))],
+        results=[SimpleNamespace(status="pass", node=nodes["a"])],
+        environment={"SEGMART_RENEWAL": renewal},
         flags=SimpleNamespace(WHICH="build", EMPTY=False),
+        graph=SimpleNamespace(nodes=nodes, recipes=dict.fromkeys(standing)),
         invocation_args_dict=said,
         invocation_id="run",
         target=SimpleNamespace(name="dev"),
         run_query=statements.append,
     )
-    assert (" true as is_complete" in statements[-1]) == is_complete
-    assert (" false as is_complete" in statements[-1]) != is_complete
+    return statements[-1]
 
 
 # --- settings ---

@@ -476,11 +476,12 @@ def transaction_cells(rows: str, *inputs: object) -> dict[str, list[Any]]:
     """Sums and figures over customers, as the transaction marts make them."""
     ranked = f"({render('with_ranks(relation, cell)', relation='moved', cell=['cell'])})"
     sums = render("customer_amount_sums(customers, active)", customers="cells", active="active")
+    cell_hash = render("hash_of(['cells.cell'])")
     summed = (
         f"(select cells.cell, {sums}, cast(null as double) as transaction_amounts_squared"
         " from (select cell, count(*) as customer_count from rows group by cell) as cells"
-        f" left join (select cell, {render('active_amount_sums()')} from {ranked} group by cell)"
-        " as active using (cell))"
+        f" left join (select cell_hash, {render('active_amount_sums()')} from {ranked} as ranked"
+        f" group by cell_hash) as active on active.cell_hash = {cell_hash})"
     )
     with duckdb.connect() as connection:
         for value in inputs:
