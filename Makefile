@@ -13,7 +13,7 @@ export PYTHONDONTWRITEBYTECODE :=
 export DO_NOT_TRACK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help build load gate publish publish-postgres superset-assets dashboard report pictures audience score metrics new-metric test test-browser test-full test-bi lint docs study-pages refit rollback backfill watch import demo-data bench profile clean
+.PHONY: help build load gate publish publish-postgres superset-assets dashboard report pictures audience score metrics new-metric test test-long test-browser test-full test-bi lint docs study-pages refit rollback backfill watch import demo-data bench profile clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
@@ -86,14 +86,17 @@ metrics: .venv/installed ## ask for metrics: make metrics M=ctr BY=segment__segm
 new-metric: .venv/installed ## write the files of a metric of your own: make new-metric NAME=... DESCRIPTION="..."
 	@$(RUN) pipeline.new_metric
 
-test: .venv/installed ## run the test suite
+test: .venv/installed ## run the tests of some minutes
 	@$(RUN) pytest -n $(JOBS) --dist loadfile
+
+test-long: .venv/installed ## run the tests that make whole builds of their own
+	@$(RUN) pytest -n $(JOBS) --dist loadfile -m "long and not full"
 
 test-browser: .venv/installed ## look at boards and report in Chromium, over the demo as published; pictures in screenshots/
 	@$(RUN) pytest tests/browser
 
-test-full: .venv/installed ## run the long tests too
-	@$(RUN) pytest -n $(JOBS) --dist loadfile -m "full or not full"
+test-full: .venv/installed ## run all tests, those of hours too
+	@$(RUN) pytest -n $(JOBS) --dist loadfile -m ""
 
 # Each client has an environment of its own: what it needs would not go together with the project's.
 .venv-bi/%/installed: tests/bi/requirements-%.lock .venv/installed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -75,6 +76,17 @@ def build_demo(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Build]
 
 
 @pytest.fixture(scope="session")
-def demo_build(build_demo: Callable[..., Build]) -> Build:
-    """The demo as a plain `dbt build` makes it; read only, shared by the tests of a session."""
-    return build_demo()
+def demo_build(
+    build_demo: Callable[..., Build], tmp_path_factory: pytest.TempPathFactory, worker_id: str
+) -> Build:
+    """The demo as a plain `dbt build` makes it; read only, made once for all workers."""
+    if worker_id == "master":
+        return build_demo()
+    of_all_workers = tmp_path_factory.getbasetemp().parent
+    made = of_all_workers / "demo_build"
+    with (of_all_workers / "demo_build.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.is_file():
+            made.write_text("\n".join(map(str, build_demo())), encoding="utf-8")
+        path, folder = made.read_text(encoding="utf-8").splitlines()
+    return Build(Path(path), Path(folder))

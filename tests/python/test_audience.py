@@ -497,6 +497,7 @@ def round_trip(home: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
     return plan, settings.build_file
 
 
+@pytest.mark.long
 def test_a_build_takes_every_row_of_the_plan_as_it_is(round_trip: tuple[Path, Path]) -> None:
     plan, build = round_trip
     rows = read(plan / "campaign_engagements.csv").set_index("engagement_id")
@@ -546,6 +547,7 @@ def difference(build: Path) -> tuple[float, float]:
     return float(mean[False] - mean[True]), float(error)
 
 
+@pytest.mark.long
 def test_the_planted_effect_comes_back_with_its_interval(round_trip: tuple[Path, Path]) -> None:
     """Of all customers and of every segment, with the responses of one seed.
 

@@ -42,6 +42,8 @@ from pipeline.personas_file import check as check_personas
 from segmentation import scoring
 from segmentation.fit import TRANSFORMS
 
+pytestmark = pytest.mark.long
+
 TABLES = good_tables()
 CUSTOMERS = TABLES["customers"]
 COLUMNS = list(CUSTOMERS[0])

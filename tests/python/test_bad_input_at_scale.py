@@ -29,6 +29,8 @@ from pipeline import load
 from pipeline.sentences import of_too_small_a_machine
 from pipeline.settings import Settings
 
+pytestmark = pytest.mark.long
+
 CUSTOMERS = 20_000
 IN_PARTS = ("customers", "transactions")
 PARTS = 3

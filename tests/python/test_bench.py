@@ -40,6 +40,7 @@ def small_bank(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Pa
     return data, build_file, folder / "centres.json"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("script", contest.SCRIPTS.values())
 def test_the_scripts_say_what_the_project_says(
     script: str,
@@ -226,6 +227,7 @@ def test_page_and_readme_are_of_the_committed_runs() -> None:
 # --- how a build is told by stage ---
 
 
+@pytest.mark.long
 def test_no_stage_rests_on_a_later_one() -> None:
     stages = scale.stage_of_models()
     options = "--quiet ls --resource-type model --output json --output-keys unique_id depends_on"

@@ -457,6 +457,7 @@ def differing_tables(one: Path, other: Path) -> list[str]:
         ]
 
 
+@pytest.mark.long
 def test_a_whole_run_is_not_repeated_until_something_is_new(tmp_path: Path) -> None:
     project = tmp_path / "project"
     copy_project(project)

@@ -616,6 +616,7 @@ def with_change(**change: str) -> Callable[[list[Claim]], list[Claim]]:
     ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("change", "says"),
     [

@@ -15,6 +15,8 @@ from rendering import ROOT
 
 from pipeline.load import failure_sentences, sentence_of
 
+pytestmark = pytest.mark.long
+
 MODELS = ROOT / "models" / "evidence" / "frequency_caps"
 BANDS = "band_name,from_impressions,to_impressions"
 GOOD_BANDS = ("1,1,1", "2-3,2,3", "4-7,4,7", "8-12,8,12", "13+,13,")

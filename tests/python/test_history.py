@@ -287,6 +287,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Machine:
     return machine
 
 
+@pytest.mark.long
 def test_the_demo_remembers_its_months_a_refit_and_the_way_back(
     machine: Machine, tmp_path: Path
 ) -> None:

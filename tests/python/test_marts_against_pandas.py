@@ -1024,6 +1024,7 @@ def is_end(column: str, found: object, expected: object) -> bool:
     )
 
 
+@pytest.mark.long
 def test_second_build_on_one_thread_gives_the_same_marts(
     demo_build: Build, build_demo: Callable[..., Build]
 ) -> None:
@@ -1060,6 +1061,7 @@ def earlier_rows() -> dict[str, pd.DataFrame]:
     return decided_rows(EARLIER)
 
 
+@pytest.mark.long
 def test_build_as_of_an_earlier_day_uses_what_was_known_by_then(
     earlier_build: Build, earlier_rows: dict[str, pd.DataFrame], rows: dict[str, pd.DataFrame]
 ) -> None:
@@ -1075,6 +1077,7 @@ def test_build_as_of_an_earlier_day_uses_what_was_known_by_then(
     assert_features(earlier_build.path, features(earlier_rows, EARLIER))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("entity", KEYS)
 def test_rows_later_than_an_earlier_as_of_date_are_broken(
     earlier_build: Build, earlier_rows: dict[str, pd.DataFrame], entity: str
@@ -1083,6 +1086,7 @@ def test_rows_later_than_an_earlier_as_of_date_are_broken(
     assert found["row_status"].tolist() == earlier_rows[entity]["status"].tolist()
 
 
+@pytest.mark.long
 def test_no_mart_knows_a_month_after_an_earlier_as_of_date(earlier_build: Build) -> None:
     for name in ("transactions", "engagement", "ownership", "product_ownership"):
         months = table(earlier_build.path, f"marts.segment_month_{name}")["month_starts_on"]

@@ -20,6 +20,8 @@ from pipeline import load
 from pipeline.rebuild import Rebuild
 from pipeline.settings import Settings
 
+pytestmark = pytest.mark.long
+
 # Builds a bank, lands files one after the other, and says after each what the build file holds.
 PROCESS = """
 import json, os, shutil, sys

@@ -544,6 +544,7 @@ def scratch(project: Path, tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.long
 def test_the_recipe_makes_a_metric_of_three_files(scratch: Path) -> None:
     changes = recipe()
     assert len({path for path, _ in changes}) == 3
@@ -588,6 +589,7 @@ def test_the_recipe_makes_a_metric_of_three_files(scratch: Path) -> None:
     assert all(name in board for name in mart) and "clicks_per_active_customer" in board
 
 
+@pytest.mark.long
 def test_a_metric_without_a_description_ends_the_command_with_a_sentence(scratch: Path) -> None:
     path = scratch / "models" / "semantic" / "_engagement.yml"
     text = path.read_text(encoding="utf-8")
@@ -605,6 +607,7 @@ def test_a_metric_without_a_description_ends_the_command_with_a_sentence(scratch
 # --- make new-metric ---
 
 
+@pytest.mark.long
 def test_a_metric_from_the_template_is_built_tested_and_asked_for(scratch: Path) -> None:
     name = "clicks_each"
     code, text, errors = told(

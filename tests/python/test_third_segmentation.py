@@ -13,6 +13,8 @@ import pandas as pd
 import pytest
 from conftest import PROJECT, copy_project, run_dbt
 
+pytestmark = pytest.mark.long
+
 NAME = "engagement"
 CHANNELS = ["email", "facebook", "instagram", "twitter"]
 PERSONA = "Email Clickers"

@@ -21,6 +21,8 @@ import pytest
 from conftest import OWN_VARIABLES, copy_project, run_dbt
 from raw_folders import good_tables, write_csv, write_good_folder
 
+pytestmark = pytest.mark.long
+
 Rows = list[dict[str, str]]
 # Trials of refits stay for the next build on the same data; the latest members are those of the
 # build before, whatever made it.

@@ -20,6 +20,8 @@ from test_importer import SHARED_DATA, STUDY_FILE
 from pipeline import study_pages, verdict_page
 from pipeline.settings import Settings
 
+pytestmark = pytest.mark.long
+
 # The study's clusters, the largest first: size, mean customer CTR, pooled CTR, housing loan,
 # internet banking, median withdrawal total.
 PUBLISHED = pd.DataFrame(
