@@ -54,7 +54,7 @@ create or replace temp macro figures(relation, keys) as table
     with cells as (
         select
             concat_ws(', ', *columns(name -> list_contains(keys, name))) as cell,
-            try_cast(cast(columns(name -> not list_contains(keys, name)) as varchar) as double)
+            try_cast(columns(name -> not list_contains(keys, name)) as double)
         from query_table(relation)
     )
 

@@ -8,6 +8,7 @@ The build file is only read, and the verdict is written beside it for `make publ
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import json
 import logging
@@ -16,8 +17,8 @@ import re
 import sys
 import time
 import warnings
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ GROUPS = ("handed_in", "handed_out")
 EXAMPLES_SHOWN = 3
 EXAMPLE_WIDTH = 160
 IS_THERE = "the relation is in the build"
+ROWS = "unexpected_rows_expectation"
+PLACE = "place in the suite"
 
 # The file is opened read-only, outside transactions, and nothing is ever fetched for it.
 ENGINE = {
@@ -329,29 +332,22 @@ def _failures(
         if suite.relation not in there
     ]
     for group in GROUPS:
-        definitions = []
-        for suite in suites:
-            is_asked = suite.relation in there and not suite.names & there <= held
-            if suite.group == group and is_asked:
-                definitions.append(_definition(gx, context, datasource, suite))
-        if not definitions:
-            continue
-        checkpoint = context.checkpoints.add(
-            gx.Checkpoint(
-                name=group,
-                validation_definitions=definitions,
-                result_format={
-                    "result_format": "COMPLETE",
-                    "partial_unexpected_count": EXAMPLES_SHOWN,
-                },
-            )
-        )
-        relations = {suite.name: suite.relation for suite in suites if suite.group == group}
-        for identifier, result in checkpoint.run().run_results.items():
-            relation = relations[identifier.expectation_suite_identifier.name]
-            failures += [
-                _failure(group, relation, one) for one in result.results if not one.success
-            ]
+        asked = [
+            suite
+            for suite in suites
+            if suite.group == group and suite.relation in there and not suite.names & there <= held
+        ]
+        counted = [_counting(gx, suite) for suite in asked]
+        broken: dict[Path, set[int]] = {suite.path: set() for suite in asked}
+        for suite, result in _results(gx, context, datasource, group, counted):
+            if not result.success:
+                broken[suite.path].add(result.expectation_config.meta[PLACE])
+        # Rows are fetched of what does not hold alone: they take another scan.
+        told = [_only(suite, broken[suite.path]) for suite in asked if broken[suite.path]]
+        failures += [
+            _failure(group, suite.relation, result)
+            for suite, result in _results(gx, context, datasource, f"{group} rows", told)
+        ]
     order = {suite.relation: position for position, suite in enumerate(suites)}
     return sorted(failures, key=lambda failure: order[failure.relation])
 
@@ -364,13 +360,69 @@ def _relations(engine: Any) -> set[str]:
     return {row[0] for row in rows}
 
 
-def _definition(gx: Any, context: Any, datasource: Any, suite: Suite) -> Any:
+def _counting(gx: Any, suite: Suite) -> Suite:
+    """The suite with each expectation's place, and unexpected rows counted and not fetched."""
+    counted = [
+        {
+            **one,
+            "type": _counting_type(gx) if one.get("type") == ROWS else one.get("type"),
+            "meta": {PLACE: place},
+        }
+        for place, one in enumerate(suite.expectations)
+    ]
+    return replace(suite, expectations=tuple(counted))
+
+
+def _only(suite: Suite, places: Collection[int]) -> Suite:
+    """The suite's expectations at these places."""
+    return replace(suite, expectations=tuple(suite.expectations[place] for place in sorted(places)))
+
+
+@functools.cache
+def _counting_type(gx: Any) -> str:
+    """The type of an expectation that no row is unexpected, by their count alone."""
+
+    class UnexpectedRowCountExpectation(gx.expectations.UnexpectedRowsExpectation):  # type: ignore[misc]
+        metric_dependencies = ("unexpected_rows_query.row_count",)
+
+        def _validate(self, metrics: Any, *_: Any, **__: Any) -> dict[str, Any]:
+            return {"success": metrics[self.metric_dependencies[0]] == 0}
+
+    return str(UnexpectedRowCountExpectation.expectation_type)
+
+
+def _results(
+    gx: Any, context: Any, datasource: Any, name: str, suites: Iterable[Suite]
+) -> Iterator[tuple[Suite, Any]]:
+    """Each suite with each of its expectations' results, from one checkpoint of this name."""
+    asked = {f"{name} {suite.path.stem}": suite for suite in suites}
+    if not asked:
+        return
+    checkpoint = context.checkpoints.add(
+        gx.Checkpoint(
+            name=name,
+            validation_definitions=[
+                _definition(gx, context, datasource, title, suite) for title, suite in asked.items()
+            ],
+            result_format={
+                "result_format": "COMPLETE",
+                "partial_unexpected_count": EXAMPLES_SHOWN,
+            },
+        )
+    )
+    for identifier, found in checkpoint.run().run_results.items():
+        suite = asked[identifier.expectation_suite_identifier.name]
+        for result in found.results:
+            yield suite, result
+
+
+def _definition(gx: Any, context: Any, datasource: Any, title: str, suite: Suite) -> Any:
     schema, table = suite.relation.split(".")
-    asset = datasource.add_table_asset(name=suite.name, schema_name=schema, table_name=table)
+    asset = datasource.add_table_asset(name=title, schema_name=schema, table_name=table)
     batch = asset.add_batch_definition_whole_table("whole")
     try:
         expected = gx.ExpectationSuite(
-            name=suite.name, expectations=[dict(one) for one in suite.expectations]
+            name=title, expectations=[dict(one) for one in suite.expectations]
         )
     except Exception as error:
         raise UserError(f"{suite.path} is no suite: {one_line(str(error))}.") from error
@@ -381,7 +433,7 @@ def _definition(gx: Any, context: Any, datasource: Any, suite: Suite) -> Any:
             f"{len(expected.expectations)} of them can be used; the others have an unknown type."
         )
     return context.validation_definitions.add(
-        gx.ValidationDefinition(name=suite.name, data=batch, suite=context.suites.add(expected))
+        gx.ValidationDefinition(name=title, data=batch, suite=context.suites.add(expected))
     )
 
 
