@@ -21,6 +21,8 @@ FORCEABLE = {
     "older": "publishes although a newer as-of date is published",
     "source": "publishes although another source is published",
 }
+# As profiles/profiles.yml has it, which dbt reads without this module.
+MEMORY_LIMIT = "3GB"
 _MEMORY = re.compile(r"\s*\d+(\.\d+)?\s*[KMGT]i?B\s*", re.IGNORECASE)
 
 
@@ -29,7 +31,7 @@ class Settings:
     """One command's settings; all paths are absolute.
 
     `raw_data` is None for the demo. `forced` holds the names in SEGMART_FORCE. `memory_limit` and
-    `spill_folder` are DuckDB's, None where they are left to defaults.
+    `spill_folder` are DuckDB's; it spills beside the build file where that is None.
     """
 
     root: Path
@@ -41,7 +43,7 @@ class Settings:
     published_folder: Path
     logs_folder: Path
     forced: frozenset[str]
-    memory_limit: str | None
+    memory_limit: str
     spill_folder: Path | None
 
     @classmethod
@@ -76,7 +78,7 @@ class Settings:
             published_folder=absolute_path(published or default_published, root),
             logs_folder=root / "logs",
             forced=_forced(environment.get("SEGMART_FORCE", "")),
-            memory_limit=_memory_limit(environment.get("MEMORY_LIMIT")),
+            memory_limit=_memory_limit(environment.get("MEMORY_LIMIT", MEMORY_LIMIT)),
             spill_folder=spill_folder_of(
                 build_folder / BUILD_FILE_NAME, environment.get("SPILL_FOLDER", "")
             ),
@@ -185,8 +187,8 @@ def spill_folder_of(build_file: Path, text: str) -> Path | None:
     return folder / f"segmart-{key}"
 
 
-def _memory_limit(text: str | None) -> str | None:
-    if text is not None and not _MEMORY.fullmatch(text):
+def _memory_limit(text: str) -> str:
+    if not _MEMORY.fullmatch(text):
         said = text or "empty"
         raise UserError(f"MEMORY_LIMIT is {said}, which is no amount; write it like 8GB.")
     return text

@@ -13,11 +13,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from rendering import render
+import yaml  # type: ignore[import-untyped]
+from rendering import render, render_text
 
 from pipeline.load import Progress, failure_sentences, sentence_of, stage_of_nodes
 from pipeline.sentences import UserError
-from pipeline.settings import Settings
+from pipeline.settings import MEMORY_LIMIT, Settings
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -272,9 +273,7 @@ def test_the_second_half_of_a_renewal_is_whole_where_all_it_left_out_stands(
     assert (" true as is_complete" in last) == is_complete
 
 
-def state_after(
-    said: dict[str, object], standing: tuple[str, ...] = (), renewal: str = ""
-) -> str:
+def state_after(said: dict[str, object], standing: tuple[str, ...] = (), renewal: str = "") -> str:
     """What a green dbt build of node a, of a, b and c, writes as the build's state."""
     statements: list[str] = []
     nodes = {
@@ -304,6 +303,18 @@ def state_after(
 def root(tmp_path: Path) -> Path:
     (tmp_path / "dbt_project.yml").write_text("vars: {published_versions_kept: 7}\n")
     return tmp_path
+
+
+def test_dbt_and_the_other_commands_give_duckdb_the_same_memory() -> None:
+    targets = yaml.safe_load((PROJECT / "profiles" / "profiles.yml").read_text())["segmart"][
+        "outputs"
+    ]
+    limits = {
+        name: render_text(target["settings"]["memory_limit"])
+        for name, target in targets.items()
+        if "memory_limit" in target.get("settings", {})
+    }
+    assert limits == dict.fromkeys(("dev", "prod"), MEMORY_LIMIT)
 
 
 def test_the_demo_on_dev_is_the_default(root: Path) -> None:
