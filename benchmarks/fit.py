@@ -257,8 +257,14 @@ def verdict(name: str, value: float) -> str:
     if name not in TARGETS:
         return ""
     sense, limit = TARGETS[name]
-    reached = value <= limit if sense == "at most" else value >= limit
+    reached = is_reached(name, value)
     return f"target: {sense} {limit:,.6g}; {'met' if reached else 'missed'}"
+
+
+def is_reached(name: str, value: float) -> bool:
+    """Whether a figure's value is within its target."""
+    sense, limit = TARGETS[name]
+    return value <= limit if sense == "at most" else value >= limit
 
 
 if __name__ == "__main__":

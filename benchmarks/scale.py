@@ -74,9 +74,9 @@ def stage_of_models() -> dict[str, str]:
     return found
 
 
-def run_results() -> list[dict[str, Any]]:
-    """What dbt wrote of the nodes of its last run."""
-    path = ROOT / "target" / "run_results.json"
+def run_results(project: Path) -> list[dict[str, Any]]:
+    """What dbt wrote of the nodes of its last run in a project's folder."""
+    path = project / "target" / "run_results.json"
     results: list[dict[str, Any]] = json.loads(path.read_text())["results"]
     return results
 

@@ -30,7 +30,7 @@ from benchmarks.bench import Measurement, measured
 from benchmarks.generate import positive
 from benchmarks.peers import check, guard, page
 from benchmarks.scale import DBT, ROOT, SIZES
-from pipeline.finished import hash_of_files, project_files
+from pipeline import finished
 from pipeline.settings import Settings
 
 PEERS_PYTHON = ROOT / ".venv-bi" / "peers" / "bin" / "python"
@@ -40,8 +40,9 @@ BUILD = [DBT, "--quiet", "build", "--exclude-resource-type", "unit_test"]
 MODELS_ALONE = ["--exclude-resource-type", "test"]
 WITHIN = ["--selector", "peers", "--indirect-selection", "cautious"]
 GATE = [sys.executable, "-m", "pipeline.gate"]
+MAKE_BUILD = [sys.executable, "-m", "pipeline.build"]
 # What asks of a build, or lands on it, means nothing without having made it.
-OF_ONE_BUILD = ("everything", "gate", "nothing new", "batch", "day")
+OF_ONE_BUILD = ("everything", "gate", "unchanged", "published", "nothing new", "batch", "day")
 # What a process that the system ended for want of memory says.
 KILLED = (-9, 137)
 
@@ -68,6 +69,7 @@ class Contest:
         self.grown = self.data.with_name(f"{size}_grown")
         self.centres = self.out / "centres.json"
         self.stages = scale.stage_of_models()
+        self.root = project_copy(self.out / "project")
 
     def contestants(self) -> list[Contestant]:
         """All of them, in the order of a round: what lands on a build comes after it."""
@@ -77,7 +79,9 @@ class Contest:
             Contestant("tested", self.tested),
             Contestant("everything", self.everything),
             Contestant("gate", self.gate),
-            Contestant("nothing new", self.again),
+            Contestant("unchanged", self.unchanged),
+            Contestant("published", self.published),
+            Contestant("nothing new", self.nothing_new),
             Contestant("batch", self.batch),
             Contestant("day", self.day),
         ]
@@ -102,7 +106,7 @@ class Contest:
     def models(self) -> tuple[Measurement, dict[str, Any]]:
         """The models of the peers' marts, without tests, from nothing."""
         found = self.dbt(self.data, [*WITHIN, *MODELS_ALONE], fresh=True)
-        check.export_centres(build_file(self.data), self.centres)
+        check.export_centres(self.build_file(self.data), self.centres)
         return found
 
     def tested(self) -> tuple[Measurement, dict[str, Any]]:
@@ -112,15 +116,26 @@ class Contest:
     def everything(self) -> tuple[Measurement, dict[str, Any]]:
         """All models and tests, from nothing."""
         updates.grown_copy(self.data)
+        # What an earlier round published would be its history.
+        for name in ("published", "state"):
+            shutil.rmtree(self.root / name, ignore_errors=True)
         return self.dbt(self.grown, [], fresh=True)
 
     def gate(self) -> tuple[Measurement, dict[str, Any]]:
         """The gate over the whole build."""
-        return measured(GATE, ROOT, source(self.grown), self.log("gate")), {}
+        return self.command(GATE, "gate")
 
-    def again(self) -> tuple[Measurement, dict[str, Any]]:
-        """The same once more, with nothing new."""
+    def unchanged(self) -> tuple[Measurement, dict[str, Any]]:
+        """A build of the same by dbt, which looks at every node."""
         return self.dbt(self.grown, [])
+
+    def published(self) -> tuple[Measurement, dict[str, Any]]:
+        """`make build` of the same: dbt, gate, published files and the report."""
+        return self.command(MAKE_BUILD, "make build")
+
+    def nothing_new(self) -> tuple[Measurement, dict[str, Any]]:
+        """`make build` once more, which has nothing to do."""
+        return self.command(MAKE_BUILD, "nothing new")
 
     def batch(self) -> tuple[Measurement, dict[str, Any]]:
         """A batch of corrections that touches 1 % of the customers."""
@@ -129,7 +144,7 @@ class Contest:
 
     def day(self) -> tuple[Measurement, dict[str, Any]]:
         """One more day of events, which moves the as-of date."""
-        updates.land_a_day(self.grown, updates.as_of(build_file(self.grown)))
+        updates.land_a_day(self.grown, updates.as_of(self.build_file(self.grown)))
         return self.dbt(self.grown, [])
 
     def dbt(
@@ -137,15 +152,24 @@ class Contest:
     ) -> tuple[Measurement, dict[str, Any]]:
         """A build of some folder's files, told by stage and model."""
         if fresh:
-            shutil.rmtree(build_file(data).parent, ignore_errors=True)
-        took = measured([*BUILD, *options], ROOT, source(data), self.log("dbt"))
+            shutil.rmtree(self.build_file(data).parent, ignore_errors=True)
+        took = measured([*BUILD, *options], self.root, source(data), self.log("dbt"))
         if took.returncode:
             return took, {}
-        results = scale.run_results()
+        results = scale.run_results(self.root)
         return took, {
             "stages": scale.seconds_by_stage(results, self.stages),
             "models": scale.seconds_by_model(results),
         }
+
+    def command(self, command: list[str], name: str) -> tuple[Measurement, dict[str, Any]]:
+        """A command of the project over the build of everything."""
+        return measured(command, self.root, source(self.grown), self.log(name)), {}
+
+    def build_file(self, data: Path) -> Path:
+        """The file that a build of some folder's files writes."""
+        environment = {**os.environ, **source(data)}
+        return Settings.from_environment(environment, self.root).build_file
 
     def log(self, name: str) -> Path:
         """The file that holds what a contestant said."""
@@ -153,7 +177,7 @@ class Contest:
 
     def differences(self, script: str) -> list[str]:
         """What a script's marts say otherwise than the build."""
-        found = check.differences(build_file(self.data), self.out / script)
+        found = check.differences(self.build_file(self.data), self.out / script)
         return [f"{script}: {sentence}" for sentence in found]
 
 
@@ -302,16 +326,24 @@ def source(data: Path) -> dict[str, str]:
     return {"RAW_DATA": str(data)}
 
 
-def build_file(data: Path) -> Path:
-    """The file that a build of some folder's files writes."""
-    return Settings.from_environment({**os.environ, **source(data)}, ROOT).build_file
+def project_copy(folder: Path) -> Path:
+    """The project as it is, where builds and published files are this contest's alone."""
+    for name in finished.PROJECT:
+        shutil.rmtree(folder / name, ignore_errors=True)
+    for path in finished.project_files(ROOT):
+        copy = folder / path.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copy)
+    return folder
 
 
 def project() -> str:
     """What makes another measurement when it changes: a hash of files, and DuckDB's limits."""
     scripts = [*(ROOT / "benchmarks").rglob("*.py"), ROOT / "requirements-peers.lock"]
     limits = [os.environ.get(name, "") for name in ("MEMORY_LIMIT", "SPILL_FOLDER")]
-    return "/".join([hash_of_files(sorted([*project_files(ROOT), *scripts]), ROOT), *limits])
+    return "/".join(
+        [finished.hash_of_files(sorted([*finished.project_files(ROOT), *scripts]), ROOT), *limits]
+    )
 
 
 def rows_of(data: Path) -> dict[str, int]:

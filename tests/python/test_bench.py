@@ -187,7 +187,10 @@ def test_targets_are_met_up_to_their_limit() -> None:
 
 
 def test_what_was_not_run_is_not_judged() -> None:
-    assert set(verdicts(floor=contestant(100)).values()) == {None}
+    found = verdicts(floor=contestant(100))
+    assert {name for name, is_met in found.items() if is_met is not None} <= {
+        *page.FIT_FIGURES.values()
+    }
 
 
 def test_pandas_out_of_memory_meets_its_target() -> None:
