@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import platform
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -79,10 +80,11 @@ class Timed:
 
 @dataclass(frozen=True)
 class Assigned:
-    """Runs that made all columns and two of them, and the segments, in the order of ids."""
+    """Runs that counted segments and that wrote their members, and the segments by id's order."""
 
-    whole: list[Timed]
+    counted: list[Timed]
     nearest: list[Timed]
+    whole: list[Timed]
     segment_ids: npt.NDArray[np.int64]
     share_equal_to_predict: float
 
@@ -118,7 +120,8 @@ def main(arguments: list[str] | None = None) -> int:
         "fit": ours,
         "fit_with_data": whole,
         "scikit_learn": theirs,
-        "assign": assigned.nearest,
+        "assign": assigned.counted,
+        "nearest": assigned.nearest,
         "members": assigned.whole,
     }
     best = {name: min(found, key=lambda one: one.seconds) for name, found in runs.items()}
@@ -129,6 +132,7 @@ def main(arguments: list[str] | None = None) -> int:
         "cpu_ratio": best["fit"].cpu_seconds / best["scikit_learn"].cpu_seconds,
         "customers_per_second": options.customers / best["assign"].seconds,
         "customers_per_cpu_second": options.customers / best["assign"].cpu_seconds,
+        "nearest_per_second": options.customers / best["nearest"].seconds,
         "members_per_second": options.customers / best["members"].seconds,
         "share_equal_to_predict": assigned.share_equal_to_predict,
     }
@@ -204,8 +208,9 @@ def assignments(
 ) -> Assigned:
     """Assign all customers by the SQL of segment_members.
 
-    Timed are customer and nearest segment, written to a table, and the whole row of segment_members
-    (with the segment under hysteresis, the second nearest, distances and margin).
+    Timed are the counts of the nearest segments, which is assigning alone; customers and nearest
+    segments written to a table of a file; and the whole row of segment_members (with the segment
+    under hysteresis, the second nearest, distances and margin).
     """
     query = render_model(
         MEMBERS,
@@ -215,12 +220,16 @@ def assignments(
         },
     )
     current = fit.assign(segment_position=fit["segment_id"].rank(method="dense").astype(int))
-    with duckdb.connect(config={"threads": THREADS}) as connection:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        duckdb.connect(f"{folder}/fit.duckdb", config={"threads": THREADS}) as connection,
+    ):
         connection.register("inputs", inputs)
         connection.execute("create table segmentation_inputs as from inputs")
-        connection.register("current_fits", current)
+        connection.register("current", current)
         connection.execute(
             """
+            create table current_fits as from current;
             create table given_segment_members
             (segmentation varchar, grain varchar, entity_id varchar, segment_id bigint);
             create table earlier_segment_members
@@ -228,13 +237,19 @@ def assignments(
             """
         )
 
-        def assign(columns: str) -> None:
+        def count() -> None:
+            connection.execute(
+                f"select nearest_segment_id, count(*) from ({query}) group by nearest_segment_id"
+            ).fetchall()
+
+        def write(columns: str) -> None:
             connection.execute(
                 f"create or replace table members as select {columns} from ({query})"
             )
 
-        whole = [timed(assign, "*") for _ in range(repeats)]
-        nearest = [timed(assign, "entity_id, nearest_segment_id") for _ in range(repeats)]
+        counted = [timed(count) for _ in range(repeats)]
+        nearest = [timed(write, "entity_id, nearest_segment_id") for _ in range(repeats)]
+        whole = [timed(write, "*") for _ in range(repeats)]
         found = connection.sql("select * from members order by entity_id").fetchnumpy()
     centres = np.ascontiguousarray(centres_of(fit))
     model = KMeans(len(centres), init=centres, n_init=1, max_iter=1).fit(centres)
@@ -242,7 +257,7 @@ def assignments(
     ids = np.sort(fit["segment_id"].unique())
     segment_ids = np.asarray(found["nearest_segment_id"])
     equal = float(np.mean(segment_ids == ids[model.predict(rows)]))
-    return Assigned(whole, nearest, segment_ids, equal)
+    return Assigned(counted, nearest, whole, segment_ids, equal)
 
 
 def timed(call: Callable[..., Any], *arguments: object) -> Timed:
