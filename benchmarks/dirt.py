@@ -246,8 +246,7 @@ KEY = {
 class Soiled:
     """A table with its dirt.
 
-    ``touched`` maps a kind to the positions of its rows in ``table``; ``respells`` are the text
-    changes still to be made when the table is written as CSV.
+    ``touched`` maps a kind to the positions of its rows in ``table``.
     """
 
     table: Table

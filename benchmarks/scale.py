@@ -57,14 +57,15 @@ def raw_data(size: str) -> Path:
     return folder
 
 
-def stage_of_models() -> dict[str, str]:
-    """The stage of every model, by its unique id."""
+def stage_of_models(project: Path, target: str) -> dict[str, str]:
+    """The stage of every model of a project's folder, by its unique id."""
     found = {}
     for stage in STAGES:
-        command = [DBT, "--quiet", "ls", "--selector", stage, "--resource-type", "model"]
+        command = [DBT, "--quiet", "ls", "--target", target, "--selector", stage]
+        command += ["--resource-type", "model"]
         told = subprocess.run(
             [*command, "--output", "json", "--output-keys", "unique_id"],
-            cwd=ROOT,
+            cwd=project,
             check=True,
             capture_output=True,
             text=True,

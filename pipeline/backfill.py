@@ -33,7 +33,7 @@ def main() -> int:
 
 
 def _run(as_of: str, *steps: str) -> int:
-    """Run steps of a build, each in its own process: dbt keeps the build file open in one."""
+    """Run steps of a build, each in its own process, as `make load` and the others run them."""
     for step in steps:
         done = subprocess.run(
             [sys.executable, "-m", f"pipeline.{step}"],

@@ -219,6 +219,8 @@ def _read_suite(path: Path, group: str) -> Suite:
         expectations = tuple(content["expectations"])
         relation = content["meta"]["relation"]
         name = content["name"]
+        if not all(isinstance(one, Mapping) for one in expectations):
+            raise TypeError("each expectation is an object")
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(
             f"{shown} is no suite: it needs a name, a list of expectations and, under meta, "
@@ -338,16 +340,16 @@ def _failures(
             if suite.group == group and suite.relation in there and not suite.names & there <= held
         ]
         counted = [_counting(gx, suite) for suite in asked]
-        broken: dict[Path, set[int]] = {suite.path: set() for suite in asked}
+        broken: dict[Path, dict[int, Any]] = {suite.path: {} for suite in asked}
         for suite, result in _results(gx, context, datasource, group, counted):
             if not result.success:
-                broken[suite.path].add(result.expectation_config.meta[PLACE])
+                broken[suite.path][result.expectation_config.meta[PLACE]] = result
         # Rows are fetched of what does not hold alone: they take another scan.
         told = [_only(suite, broken[suite.path]) for suite in asked if broken[suite.path]]
-        failures += [
-            _failure(group, suite.relation, result)
-            for suite, result in _results(gx, context, datasource, f"{group} rows", told)
-        ]
+        for suite, result in _results(gx, context, datasource, f"{group} rows", told):
+            first = broken[suite.path][result.expectation_config.meta[PLACE]]
+            # What held this time, as after want of memory, is told as it was seen first.
+            failures.append(_failure(group, suite.relation, first if result.success else result))
     order = {suite.relation: position for position, suite in enumerate(suites)}
     return sorted(failures, key=lambda failure: order[failure.relation])
 
@@ -361,21 +363,19 @@ def _relations(engine: Any) -> set[str]:
 
 
 def _counting(gx: Any, suite: Suite) -> Suite:
-    """The suite with each expectation's place, and unexpected rows counted and not fetched."""
+    """The suite with unexpected rows counted and not fetched."""
+    placed = _only(suite, range(len(suite.expectations)))
     counted = [
-        {
-            **one,
-            "type": _counting_type(gx) if one.get("type") == ROWS else one.get("type"),
-            "meta": {PLACE: place},
-        }
-        for place, one in enumerate(suite.expectations)
+        {**one, "type": _counting_type(gx)} if one.get("type") == ROWS else one
+        for one in placed.expectations
     ]
     return replace(suite, expectations=tuple(counted))
 
 
 def _only(suite: Suite, places: Collection[int]) -> Suite:
-    """The suite's expectations at these places."""
-    return replace(suite, expectations=tuple(suite.expectations[place] for place in sorted(places)))
+    """The suite's expectations at these places, each with its place."""
+    placed = [{**suite.expectations[place], "meta": {PLACE: place}} for place in sorted(places)]
+    return replace(suite, expectations=tuple(placed))
 
 
 @functools.cache

@@ -58,7 +58,7 @@ def summary_lines(connection: duckdb.DuckDBPyConnection, settings: Settings) -> 
         "",
         "Next:",
         *_look_inside(settings.published_folder / "warehouse.duckdb", settings),
-        "  make test    runs the whole test suite",
+        "  make test    runs the tests of some minutes",
         "  make help    lists the other commands",
     ]
 

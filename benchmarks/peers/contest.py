@@ -31,12 +31,12 @@ from benchmarks.generate import positive
 from benchmarks.peers import check, guard, page
 from benchmarks.scale import DBT, ROOT, SIZES
 from pipeline import finished
-from pipeline.settings import Settings
+from pipeline.settings import TARGETS, Settings
 
 PEERS_PYTHON = ROOT / ".venv-bi" / "peers" / "bin" / "python"
 SCRIPTS = {"floor": "floor", "polars": "polars_script", "pandas": "pandas_script"}
-# A build as `make load` makes it.
-BUILD = [DBT, "--quiet", "build", "--exclude-resource-type", "unit_test"]
+# A build as `make load` makes it; another target would have dbt read the whole project anew.
+BUILD = [DBT, "--quiet", "build", "--target", TARGETS[0], "--exclude-resource-type", "unit_test"]
 MODELS_ALONE = ["--exclude-resource-type", "test"]
 WITHIN = ["--selector", "peers", "--indirect-selection", "cautious"]
 GATE = [sys.executable, "-m", "pipeline.gate"]
@@ -68,8 +68,8 @@ class Contest:
         self.out.mkdir(exist_ok=True)
         self.grown = self.data.with_name(f"{size}_grown")
         self.centres = self.out / "centres.json"
-        self.stages = scale.stage_of_models()
         self.root = project_copy(self.out / "project")
+        self.stages = scale.stage_of_models(self.root, TARGETS[0])
 
     def contestants(self) -> list[Contestant]:
         """All of them, in the order of a round: what lands on a build comes after it."""
@@ -88,7 +88,7 @@ class Contest:
 
     def peer(self, script: str) -> tuple[Measurement, dict[str, Any]]:
         """A script in its own environment: it fits for itself, and assigns by the project's fit."""
-        if not self.centres.is_file():
+        if not self.centres.is_file() or not self.build_file(self.data).is_file():
             raise Failed("The scripts need the project's centres; run models first, or with them.")
         out = self.out / script
         shutil.rmtree(out, ignore_errors=True)
@@ -135,7 +135,10 @@ class Contest:
 
     def nothing_new(self) -> tuple[Measurement, dict[str, Any]]:
         """`make build` once more, which has nothing to do."""
-        return self.command(MAKE_BUILD, "nothing new")
+        found = self.command(MAKE_BUILD, "nothing new")
+        if not self.log("nothing new").read_text().startswith("Nothing has changed"):
+            raise Failed(f"make build found something new; {self.log('nothing new')} says what.")
+        return found
 
     def batch(self) -> tuple[Measurement, dict[str, Any]]:
         """A batch of corrections that touches 1 % of the customers."""
@@ -168,8 +171,7 @@ class Contest:
 
     def build_file(self, data: Path) -> Path:
         """The file that a build of some folder's files writes."""
-        environment = {**os.environ, **source(data)}
-        return Settings.from_environment(environment, self.root).build_file
+        return Settings.from_environment(source(data), self.root).build_file
 
     def log(self, name: str) -> Path:
         """The file that holds what a contestant said."""

@@ -212,7 +212,12 @@ def targets(result: dict[str, Any], smaller: dict[str, Any] | None) -> list[Targ
         ),
         row("one more day / everything", "at most 0.35", ("day", "everything"), at_most(0.35)),
         row("batch of 1 % / everything", "at most 0.20", ("batch", "everything"), at_most(0.20)),
-        row("nothing new", "20 s", ("nothing new",), lambda s: (f"{s:.1f} s", s <= 20)),
+        row(
+            "make build again, nothing new",
+            "20 s",
+            ("nothing new",),
+            lambda s: (f"{s:.1f} s", s <= 20),
+        ),
     ]
     if told.get("pandas", {}).get("out_of_memory"):
         found[3] = (*found[3][:2], "out of memory", True)

@@ -1,7 +1,6 @@
 {% materialization received, adapter='duckdb' %}
     {#- A view over a seed or over Parquet files. CSV files are read once, into a table, because reading
         them costs a parse; the lines that do not parse become rows with nothing but malformed_line. -#}
-    {%- set target_relation = this.incorporate(type='view') -%}
     {%- set existing = adapter.get_relation(this.database, this.schema, this.identifier) -%}
     {%- set source = raw_source(model.name | replace('received_', '')) -%}
     {%- set kind = 'table' if source.kind == 'csv' and not flags.EMPTY else 'view' -%}

@@ -12,7 +12,6 @@ final as (
         transaction_type,
         count(*) as transaction_count,
         cast(sum(amount) as decimal(18, 2)) as total_amount,
-        sum(cast(amount as double) * cast(amount as double)) as squared_amount,
         median(cast(amount as double)) as median_amount
     from window_transactions
     group by customer_id, transaction_type

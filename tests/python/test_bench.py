@@ -232,7 +232,7 @@ def test_page_and_readme_are_of_the_committed_runs() -> None:
 
 @pytest.mark.long
 def test_no_stage_rests_on_a_later_one() -> None:
-    stages = scale.stage_of_models()
+    stages = scale.stage_of_models(PROJECT, "dev")
     options = "--quiet ls --resource-type model --output json --output-keys unique_id depends_on"
     told = subprocess.run(
         [scale.DBT, *options.split()],
