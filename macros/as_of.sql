@@ -21,3 +21,9 @@
         {% endif %}
     {% endif %}
 {% endmacro %}
+
+
+{% macro is_ordinary_day(row_count, partition='') -%}
+    {#- Among all days of a record, so that one event typed 1962 is no beginning, and one typed 2062 no end. -#}
+    {{ row_count }} >= {{ var('as_of_day_share') }} * avg(cast({{ row_count }} as double)) over ({{ partition }})
+{%- endmacro %}

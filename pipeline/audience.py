@@ -103,7 +103,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Recommendation:
-    """A row of evidence.recommendations, as far as a test of it needs it."""
+    """A row of evidence.recommendations_v2, as far as a test of it needs it."""
 
     strategy_id: str
     segmentation: str
@@ -260,7 +260,7 @@ def _recommendation(warehouse: duckdb.DuckDBPyConnection, wanted: str) -> Recomm
     """The recommendation asked for; raises UserError for an unknown or refuted one."""
     columns = ", ".join(Recommendation.__dataclass_fields__)
     rows = warehouse.execute(
-        f"select {columns} from evidence.recommendations order by strategy_id"
+        f"select {columns} from evidence.recommendations_v2 order by strategy_id"
     ).fetchall()
     known = {row[0]: Recommendation(*row) for row in rows}
     testable = [name for name, one in known.items() if one.status != "do_not"]

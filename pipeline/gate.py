@@ -24,7 +24,7 @@ from typing import Any
 
 import duckdb
 
-from pipeline import log, sentences
+from pipeline import build_file, files, log, sentences
 from pipeline.sentences import UserError, one_line
 from pipeline.settings import Settings
 
@@ -151,7 +151,8 @@ def judge(settings: Settings, held: Collection[str] = ()) -> Verdict:
         for suite in suites:
             expected[suite.group] += len(suite.expectations)
         verdict = Verdict(build_id=build_id, expected=expected, failures=tuple(failures))
-        _write_verdict(verdict, settings.gate_file)
+        text = json.dumps(verdict.as_json(), indent=2, ensure_ascii=False)
+        files.write_whole(settings.gate_file, f"{text}\n")
     except OSError as error:
         raise UserError(f"The gate cannot work: {sentences.of_os_error(error)}.") from error
     return verdict
@@ -162,43 +163,8 @@ def judge(settings: Settings, held: Collection[str] = ()) -> Verdict:
 
 def _finished_build(settings: Settings) -> str:
     """The build's id; raises UserError where there is no whole, green build."""
-    shown = settings.shown(settings.build_file)
-    if not settings.build_file.is_file():
-        raise UserError(f"There is no build file {shown}; run `make load` first.")
-    path = str(settings.build_file).replace("'", "''")
-    try:
-        with duckdb.connect(":memory:") as connection:
-            connection.execute(f"attach '{path}' as warehouse (read_only)")
-            state = connection.execute(
-                """
-                select build_id, is_complete, is_green, problem
-                from warehouse.internal.build_state
-                """
-            ).fetchall()
-    except duckdb.CatalogException:
-        state = []
-    except duckdb.Error as error:
-        raise UserError(_unreadable(shown, error)) from error
-    if len(state) != 1:
-        raise UserError(f"{shown} holds no whole build; run `make load`.")
-    build_id, is_complete, is_green, problem = state[0]
-    if problem:
-        raise UserError(f"This build cannot be judged: {problem.removesuffix('.')}.")
-    if not is_complete:
-        raise UserError("The last build did not run to its end; run `make load`.")
-    if not is_green:
-        raise UserError("The last build failed; logs/dbt.log says where; then run `make load`.")
-    return str(build_id)
-
-
-def _unreadable(shown: str, error: duckdb.Error) -> str:
-    message = one_line(str(error))
-    if holder := re.search(r"Conflicting lock is held in .*?\(PID (\d+)\)", message):
-        return (
-            f"{shown} is being written to by another program (PID {holder.group(1)}); "
-            "wait until it is done or close it there, then run `make gate` again."
-        )
-    return f"{shown} cannot be read ({message}); move it away, then run `make load`."
+    with build_file.opened(settings, "make gate") as build:
+        return build_file.finished_build(build, settings, "This build cannot be judged")
 
 
 def read_suites(folder: Path) -> list[Suite]:
@@ -529,15 +495,6 @@ def failure_lines(failures: Sequence[Failure]) -> list[str]:
 
 def _in_words(group: str) -> str:
     return group.replace("_", " ")
-
-
-def _write_verdict(verdict: Verdict, path: Path) -> None:
-    temporary = path.with_name(f"{path.name}.new")
-    with temporary.open("w", encoding="utf-8") as stream:
-        stream.write(json.dumps(verdict.as_json(), indent=2, ensure_ascii=False) + "\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(temporary, path)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ from pathlib import Path
 
 import duckdb
 
+from pipeline.sql_text import identifier, literal
+
 IMPORTERS_FOLDER = Path(__file__).resolve().parent.parent / "importers"
 SOURCE_NAME_FILE = "source_name.txt"
 
@@ -123,9 +125,9 @@ def _write_entities(source: str, importer: Path, input_file: Path, folder: Path)
         ).fetchall()
         counts: dict[str, int] = {}
         for (entity,) in entities:
-            target = str(folder / f"{entity}.parquet").replace("'", "''")
+            target = literal(folder / f"{entity}.parquet")
             written = connection.execute(
-                f"copy \"{entity}\" to '{target}' (format parquet, compression zstd)"
+                f"copy {identifier(entity)} to {target} (format parquet, compression zstd)"
             ).fetchone()
             assert written is not None
             counts[entity] = int(written[0])

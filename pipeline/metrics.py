@@ -27,6 +27,7 @@ import duckdb
 from pipeline import sentences
 from pipeline.sentences import UserError
 from pipeline.settings import Settings
+from pipeline.sql_text import literal
 
 WAREHOUSE = "warehouse"
 CUSTOMERS = "customers"
@@ -259,9 +260,8 @@ def semantic_manifest(settings: Settings) -> Mapping[str, Any]:
 def _attach(
     connection: duckdb.DuckDBPyConnection, path: Path, catalog: str, settings: Settings
 ) -> None:
-    quoted = str(path).replace("'", "''")
     try:
-        connection.execute(f"attach '{quoted}' as {catalog} (read_only)")
+        connection.execute(f"attach {literal(path)} as {catalog} (read_only)")
     except duckdb.Error as error:
         raise UserError(
             f"{settings.shown(path)} cannot be read ({sentences.one_line(str(error))}); close the "

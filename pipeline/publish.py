@@ -10,7 +10,7 @@ which takes longer than all the rest: a report that cannot be drawn takes nothin
 from __future__ import annotations
 
 import csv
-import fcntl
+import io
 import json
 import os
 import re
@@ -24,9 +24,10 @@ from pathlib import Path
 
 import duckdb
 
-from pipeline import fits, log, report, sentences, state, verdict_page
+from pipeline import build_file, files, fits, log, report, sentences, state, verdict_page
 from pipeline.sentences import UserError
 from pipeline.settings import DEMO_KEY, Settings
+from pipeline.sql_text import identifier, literal
 from pipeline.summary import print_summary
 
 WAREHOUSE = "warehouse.duckdb"
@@ -43,10 +44,8 @@ PERSONAL_KEYS = (
     "engagement_id",
     "transaction_id",
 )
-WORK_PREFIX = ".new-"
 PARQUET_NAME = re.compile(r"(?P<key>\d{4}-\d{2}-\d{2}_[0-9a-zA-Z]+)(?:_(?P<copy>\d+))?")
-# The build file is attached under its stem, because the views in it name that catalog.
-BUILD_CATALOG = "warehouse"
+COMMAND = "make publish"
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ class Relation:
     @property
     def address(self) -> str:
         """Schema and name in the build, quoted for SQL."""
-        return f"{_identifier(self.schema)}.{_identifier(self.name)}"
+        return f"{identifier(self.schema)}.{identifier(self.name)}"
 
     @property
     def published_schema(self) -> str:
@@ -88,7 +87,7 @@ class Relation:
     @property
     def published_address(self) -> str:
         """Schema and name in the published file, quoted for SQL."""
-        return f"{_identifier(self.published_schema)}.{_identifier(self.name)}"
+        return f"{identifier(self.published_schema)}.{identifier(self.name)}"
 
 
 def main() -> None:
@@ -120,14 +119,14 @@ def publish(settings: Settings) -> BuildInfo:
     """Publish the build; raises UserError, with nothing changed, when it may not or cannot be."""
     kept = settings.published_versions_kept()
     try:
-        with _open_build(settings) as build:
+        with build_file.opened(settings, COMMAND) as build:
             info = _publishable(build, settings)
             columns = _received_columns(build, settings)
             _refuse_unprepared(settings.published_folder)
             with _only_publisher(settings):
                 _refuse_replacing(info, settings)
                 _remove_leftovers(settings.published_folder)
-                work = settings.published_folder / f"{WORK_PREFIX}{os.getpid()}"
+                work = settings.published_folder / f"{files.WORK_PREFIX}{os.getpid()}"
                 try:
                     _write_all(build, work, settings.spill_folder or work / "spill")
                     _write_page(work, settings)
@@ -185,12 +184,12 @@ def _state_written(
     }
     key = f"{info.parquet_key}_{time.time_ns():x}"
     folder = state.folder_of(settings.target, info.source_name)
-    return state.written(build, BUILD_CATALOG, folder, about, key)
+    return state.written(build, build_file.CATALOG, folder, about, key)
 
 
 def keep_history(settings: Settings) -> BuildInfo:
     """Enter the build into its source's history without publishing it to readers."""
-    with _open_build(settings) as build:
+    with build_file.opened(settings, COMMAND) as build:
         info = _publishable(build, settings)
         with _state_written(build, info, settings) as new_state:
             new_state.put_in_place()
@@ -200,55 +199,14 @@ def keep_history(settings: Settings) -> BuildInfo:
 # --- may this build be published? ---
 
 
-@contextmanager
-def _open_build(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The build file, attached read-only as the catalog `warehouse`.
-
-    While it is open no build can write to it.
-    """
-    shown = settings.shown(settings.build_file)
-    if not settings.build_file.is_file():
-        raise UserError(f"There is no build file {shown}; run `make load` and `make gate` first.")
-    with duckdb.connect(":memory:", config={**settings.duckdb_config}) as connection:
-        try:
-            connection.execute(
-                f"attach {_text(settings.build_file)} as {BUILD_CATALOG} (read_only)"
-            )
-        except duckdb.Error as error:
-            raise UserError(_unreadable(shown, error)) from error
-        yield connection
-
-
 def _publishable(build: duckdb.DuckDBPyConnection, settings: Settings) -> BuildInfo:
     """Refuse a build that is incomplete, red or not passed by the gate; say which build it is."""
-    shown = settings.shown(settings.build_file)
+    build_id = build_file.finished_build(build, settings, "Nothing was published")
+    _refuse_ungated(build_id, settings)
     try:
-        state = build.execute(
-            f"""
-            select build_id, is_complete, is_green, problem
-            from {BUILD_CATALOG}.internal.build_state
-            """
-        ).fetchall()
-    except duckdb.CatalogException:
-        state = []
-    if len(state) != 1:
-        raise UserError(f"Nothing was published: {shown} holds no whole build; run `make load`.")
-    build_id, is_complete, is_green, problem = state[0]
-    if problem:
-        raise UserError(f"Nothing was published: {problem}")
-    if not is_complete:
-        raise UserError(
-            "Nothing was published: the last build did not run to its end; run `make load`."
-        )
-    if not is_green:
-        raise UserError(
-            "Nothing was published: the last build failed; logs/dbt.log says where. "
-            "Put it right, then run `make load`."
-        )
-    _refuse_ungated(str(build_id), settings)
-    try:
-        info = _build_info(build, f"{BUILD_CATALOG}.health.build_info")
+        info = _build_info(build, f"{build_file.CATALOG}.health.build_info")
     except duckdb.CatalogException as error:
+        shown = settings.shown(settings.build_file)
         raise UserError(
             f"Nothing was published: {shown} has no health.build_info; run `make load`."
         ) from error
@@ -286,7 +244,7 @@ def _received_columns(
         return build.execute(
             f"""
             select entity, column_name
-            from {BUILD_CATALOG}.internal.received_columns
+            from {build_file.CATALOG}.internal.received_columns
             where column_status = 'received'
             order by all
             """
@@ -308,7 +266,7 @@ def _refuse_customer_grain(build: duckdb.DuckDBPyConnection) -> None:
             and list_contains(?, lower(column_name))
         order by all
         """,
-        [BUILD_CATALOG, list(AGGREGATE_SCHEMAS), list(PERSONAL_KEYS)],
+        [build_file.CATALOG, list(AGGREGATE_SCHEMAS), list(PERSONAL_KEYS)],
     ).fetchone()
     if found is not None and found[1] not in NEVER_PUBLISHED:
         schema, table, column = found
@@ -365,9 +323,10 @@ def published_info(settings: Settings) -> BuildInfo:
             return _build_info(connection, "health.build_info")
     except duckdb.Error as error:
         if "Conflicting lock" not in str(error) or not copy.exists():
-            raise UserError(_unreadable(settings.shown(warehouse), error)) from error
+            shown = settings.shown(warehouse)
+            raise UserError(build_file.unreadable(shown, error, COMMAND, COMMAND)) from error
     with duckdb.connect(":memory:") as connection:
-        return _build_info(connection, _text(copy))
+        return _build_info(connection, literal(copy))
 
 
 def _build_info(connection: duckdb.DuckDBPyConnection, relation: str) -> BuildInfo:
@@ -379,37 +338,25 @@ def _build_info(connection: duckdb.DuckDBPyConnection, relation: str) -> BuildIn
     return BuildInfo(as_of_on=row[0], source_name=row[1], input_hash=row[2])
 
 
-def _unreadable(shown: str, error: duckdb.Error) -> str:
-    message = sentences.one_line(str(error))
-    if holder := re.search(r"Conflicting lock is held in .*?\(PID (\d+)\)", message):
-        return (
-            f"{shown} is being written to by another program (PID {holder.group(1)}); "
-            "wait until it is done or close it there, then run `make publish` again."
-        )
-    return f"{shown} cannot be read ({message}); move it away, then run the command again."
-
-
 # --- one publisher at a time ---
 
 
 @contextmanager
 def _only_publisher(settings: Settings) -> Iterator[None]:
     """Hold the published folder's lock; the system frees it when this process dies."""
-    with (settings.published_folder / ".lock").open("a", encoding="utf-8") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UserError(
-                f"Another publish to {settings.shown(settings.published_folder)} is under way; "
-                "wait until it is done, then run `make publish` again."
-            ) from error
+    folder = settings.published_folder
+    refused = (
+        f"Another publish to {settings.shown(folder)} is under way; "
+        "wait until it is done, then run `make publish` again."
+    )
+    with files.locked(folder / ".lock", refused):
         yield
 
 
 def _remove_leftovers(published: Path) -> None:
     """Remove what killed publishes left; whoever holds the lock knows that they are dead."""
     for folder in (published, published / "parquet"):
-        for left in folder.glob(f"{WORK_PREFIX}*"):
+        for left in folder.glob(f"{files.WORK_PREFIX}*"):
             if left.is_dir() and not left.is_symlink():
                 shutil.rmtree(left)
             else:
@@ -422,7 +369,7 @@ def _remove_leftovers(published: Path) -> None:
 def _write_all(build: duckdb.DuckDBPyConnection, work: Path, spill: Path) -> None:
     """Write both DuckDB files and the Parquet folder into `work`, closed, checked and synced."""
     work.mkdir(mode=0o700)
-    build.execute(f"set temp_directory = {_text(spill)}")
+    build.execute(f"set temp_directory = {literal(spill)}")
     aggregates = [
         relation for schema in AGGREGATE_SCHEMAS for relation in _relations(build, schema)
     ]
@@ -444,14 +391,14 @@ def _write_page(work: Path, settings: Settings) -> None:
     """Write "How to read a verdict" from the file that will be published."""
     with duckdb.connect(str(work / WAREHOUSE), read_only=True) as warehouse:
         page = verdict_page.how_to_read(warehouse, verdict_page.Wording.of(settings))
-    verdict_page.write(work / verdict_page.PAGE_NAME, page)
+    files.write_whole(work / verdict_page.PAGE_NAME, page)
 
 
 def _write_fits(build: duckdb.DuckDBPyConnection, work: Path) -> None:
     folder = work / fits.FITS_FOLDER
     for path in fits.write_fits(build, folder):
-        state.sync(path)
-    state.sync(folder)
+        files.sync(path)
+    files.sync(folder)
 
 
 def _relations(build: duckdb.DuckDBPyConnection, schema: str) -> list[Relation]:
@@ -464,7 +411,7 @@ def _relations(build: duckdb.DuckDBPyConnection, schema: str) -> list[Relation]:
         where database_name = ? and schema_name = ? and not internal
         order by 1
         """,
-        [BUILD_CATALOG, schema, BUILD_CATALOG, schema],
+        [build_file.CATALOG, schema, build_file.CATALOG, schema],
     ).fetchall()
     return [
         Relation(schema=schema, name=name, comment=comment)
@@ -478,15 +425,15 @@ def _write_duckdb(build: duckdb.DuckDBPyConnection, path: Path, relations: list[
 
     Sorted, so that the rows' order does not depend on how many threads built them.
     """
-    build.execute(f"attach {_text(path)} as new_file")
+    build.execute(f"attach {literal(path)} as new_file")
     try:
         for relation in relations:
             build.execute(
-                f"create schema if not exists new_file.{_identifier(relation.published_schema)}"
+                f"create schema if not exists new_file.{identifier(relation.published_schema)}"
             )
             build.execute(
                 f"create table new_file.{relation.published_address} as "
-                f"select * from {BUILD_CATALOG}.{relation.address} order by all"
+                f"select * from {build_file.CATALOG}.{relation.address} order by all"
             )
         # Each of a thousand comments would be written to the disk by itself.
         build.execute("begin")
@@ -499,7 +446,7 @@ def _write_duckdb(build: duckdb.DuckDBPyConnection, path: Path, relations: list[
     if path.with_name(path.name + ".wal").exists():
         raise RuntimeError(f"{path.name} was closed and still has a write-ahead log")
     expected = {
-        relation.address: _row_count(build, f"{BUILD_CATALOG}.{relation.address}")
+        relation.address: _row_count(build, f"{build_file.CATALOG}.{relation.address}")
         for relation in relations
     }
     with duckdb.connect(str(path), read_only=True) as copy:
@@ -509,25 +456,25 @@ def _write_duckdb(build: duckdb.DuckDBPyConnection, path: Path, relations: list[
         }
     if found != expected:
         raise RuntimeError(f"{path.name} differs from the build: {found} against {expected}")
-    state.sync(path)
+    files.sync(path)
 
 
 def _copy_comments(build: duckdb.DuckDBPyConnection, relation: Relation) -> None:
     if relation.comment:
         build.execute(
-            f"comment on table new_file.{relation.published_address} is {_text(relation.comment)}"
+            f"comment on table new_file.{relation.published_address} is {literal(relation.comment)}"
         )
     columns = build.execute(
         """
         select column_name, comment from duckdb_columns()
         where database_name = ? and schema_name = ? and table_name = ? and comment is not null
         """,
-        [BUILD_CATALOG, relation.schema, relation.name],
+        [build_file.CATALOG, relation.schema, relation.name],
     ).fetchall()
     for column, comment in columns:
         build.execute(
-            f"comment on column new_file.{relation.published_address}.{_identifier(column)} "
-            f"is {_text(comment)}"
+            f"comment on column new_file.{relation.published_address}.{identifier(column)} "
+            f"is {literal(comment)}"
         )
 
 
@@ -545,13 +492,13 @@ def _write_parquet(warehouse: Path, folder: Path, relations: list[Relation]) -> 
             path = folder / relation.schema / f"{relation.name}.parquet"
             path.parent.mkdir(exist_ok=True)
             connection.execute(
-                f"copy (from {relation.address}) to {_text(path)} "
+                f"copy (from {relation.address}) to {literal(path)} "
                 "(format parquet, compression zstd)"
             )
-            state.sync(path)
+            files.sync(path)
     for schema in sorted(folder.iterdir()):
-        state.sync(schema)
-    state.sync(folder)
+        files.sync(schema)
+    files.sync(folder)
 
 
 # --- and put it in place, each in one step ---
@@ -573,12 +520,12 @@ def _put_in_place(work: Path, published: Path, info: BuildInfo, kept: int) -> No
         os.replace(work / file_name, published / file_name)
     os.replace(work / verdict_page.PAGE_NAME, published / verdict_page.PAGE_NAME)
     _replace_fits(work / fits.FITS_FOLDER, published / fits.FITS_FOLDER)
-    state.sync(published)
+    files.sync(published)
     os.rename(work / "parquet", parquet / name)
-    link = parquet / f"{WORK_PREFIX}latest-{os.getpid()}"
+    link = parquet / f"{files.WORK_PREFIX}latest-{os.getpid()}"
     os.symlink(name, link)
     os.replace(link, latest)
-    state.sync(parquet)
+    files.sync(parquet)
     _prune(parquet, name, was_latest, kept)
 
 
@@ -591,7 +538,7 @@ def _replace_fits(new: Path, folder: Path) -> None:
     for path in folder.glob("*.json"):
         if path.name not in names:
             path.unlink()
-    state.sync(folder)
+    files.sync(folder)
 
 
 def _free_name(parquet: Path, key: str) -> str:
@@ -632,22 +579,11 @@ def _prune(parquet: Path, latest: str, was_latest: str | None, kept: int) -> Non
 
 def _write_published_columns(columns: list[tuple[str, str]], path: Path) -> None:
     """Note the raw columns this build had, beside the build, for the next build's check."""
-    temporary = path.with_name(f"{path.name}.new")
-    with temporary.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(["entity", "column_name"])
-        writer.writerows(columns)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(temporary, path)
-
-
-def _identifier(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _text(value: object) -> str:
-    return "'" + str(value).replace("'", "''") + "'"
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["entity", "column_name"])
+    writer.writerows(columns)
+    files.write_whole(path, stream.getvalue())
 
 
 if __name__ == "__main__":

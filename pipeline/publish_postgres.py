@@ -26,6 +26,7 @@ from pipeline import log, sentences
 from pipeline.publish import AGGREGATE_SCHEMAS, WAREHOUSE
 from pipeline.sentences import UserError
 from pipeline.settings import DEMO_KEY, Settings
+from pipeline.sql_text import identifier, literal
 
 COMMAND = "make publish-postgres"
 WHERE_IT_IS = ("PGSERVICE", "PGHOST", "PGHOSTADDR", "PGDATABASE")
@@ -127,9 +128,9 @@ def _connected(settings: Settings, warehouse: Path) -> Iterator[duckdb.DuckDBPyC
         "autoload_known_extensions": False,
     }
     with duckdb.connect(":memory:", config=options) as connection:
-        connection.execute(f"load {_text(extension_file(settings.root))}")
+        connection.execute(f"load {literal(extension_file(settings.root))}")
         try:
-            connection.execute(f"attach {_text(warehouse)} as warehouse (read_only)")
+            connection.execute(f"attach {literal(warehouse)} as warehouse (read_only)")
         except duckdb.Error as error:
             shown, reason = settings.shown(warehouse), sentences.one_line(str(error))
             raise UserError(f"{shown} cannot be read ({reason}).") from error
@@ -155,7 +156,7 @@ def _swap(connection: duckdb.DuckDBPyConnection, settings: Settings, role: str) 
             raise UserError(
                 f"Another {COMMAND} to this database is under way; wait until it is done."
             )
-        _execute(connection, f"set local lock_timeout = {_text(SWAP_WAITS)}")
+        _execute(connection, f"set local lock_timeout = {literal(SWAP_WAITS)}")
         there = _schemas_there(connection)
         _refuse_replacing(connection, there, about[0], settings)
         _ensure_role(connection, role)
@@ -171,7 +172,7 @@ def _swap(connection: duckdb.DuckDBPyConnection, settings: Settings, role: str) 
                 f"grant usage on schema {NEW}{schema} to {role}",
                 f"grant select on all tables in schema {NEW}{schema} to {role}",
                 f"comment on schema {NEW}{schema} is "
-                f"{_text(f'{MARK}: {about[0]}, as of {about[1]}.')}",
+                f"{literal(f'{MARK}: {about[0]}, as of {about[1]}.')}",
             )
         for schema in AGGREGATE_SCHEMAS:
             if schema in there:
@@ -186,7 +187,7 @@ def _swap(connection: duckdb.DuckDBPyConnection, settings: Settings, role: str) 
 
 def _schemas_there(connection: duckdb.DuckDBPyConnection) -> list[str]:
     """Those of the copy's schemas that the database has; refuses to replace anybody else's."""
-    names = ", ".join(_text(schema) for schema in AGGREGATE_SCHEMAS)
+    names = ", ".join(literal(schema) for schema in AGGREGATE_SCHEMAS)
     rows = _rows(
         connection,
         "select nspname::text, coalesce(obj_description(oid, 'pg_namespace'), '')::text "
@@ -215,7 +216,7 @@ def _refuse_replacing(
 
 
 def _ensure_role(connection: duckdb.DuckDBPyConnection, role: str) -> None:
-    if _value(connection, f"select count(*) from pg_roles where rolname = {_text(role)}"):
+    if _value(connection, f"select count(*) from pg_roles where rolname = {literal(role)}"):
         return
     may = _value(
         connection,
@@ -231,8 +232,8 @@ def _ensure_role(connection: duckdb.DuckDBPyConnection, role: str) -> None:
 
 def _copy(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> int:
     """Write one table under the new schema's name; its number of rows."""
-    address = f"{_identifier(f'{NEW}{schema}')}.{_identifier(table)}"
-    source = f"warehouse.{_identifier(schema)}.{_identifier(table)}"
+    address = f"{identifier(f'{NEW}{schema}')}.{identifier(table)}"
+    source = f"warehouse.{identifier(schema)}.{identifier(table)}"
     connection.execute(f"create table server.{address} as from {source}")
     row = connection.execute(f"select count(*) from {source}").fetchone()
     assert row is not None
@@ -246,18 +247,18 @@ def _say(
     connection: duckdb.DuckDBPyConnection, schema: str, table: str, comment: str | None
 ) -> None:
     """Write what the published file says of the table and its columns."""
-    address = f"{_identifier(f'{NEW}{schema}')}.{_identifier(table)}"
+    address = f"{identifier(f'{NEW}{schema}')}.{identifier(table)}"
     columns = connection.execute(
         "select column_name, comment from duckdb_columns() where database_name = 'warehouse' "
         "and schema_name = ? and table_name = ? and comment is not null order by column_index",
         [schema, table],
     ).fetchall()
     statements = [
-        f"comment on column {address}.{_identifier(column)} is {_text(text)}"
+        f"comment on column {address}.{identifier(column)} is {literal(text)}"
         for column, text in columns
     ]
     if comment:
-        statements.append(f"comment on table {address} is {_text(comment)}")
+        statements.append(f"comment on table {address} is {literal(comment)}")
     _execute(connection, *statements, f"analyze {address}")
 
 
@@ -271,25 +272,25 @@ def _drop_replaced(connection: duckdb.DuckDBPyConnection, role: str) -> None:
         tables = _rows(
             connection,
             "select c.relname::text from pg_class c join pg_namespace n on n.oid = c.relnamespace "
-            f"where n.nspname = {_text(schema)} and c.relkind = 'r' order by 1",
+            f"where n.nspname = {literal(schema)} and c.relkind = 'r' order by 1",
         )
         try:
             for (table,) in tables:
-                address = f"{_identifier(str(schema))}.{_identifier(str(table))}"
+                address = f"{identifier(str(schema))}.{identifier(str(table))}"
                 _in_transaction(connection, f"drop table {address}")
-            _in_transaction(connection, f"drop schema {_identifier(str(schema))}")
+            _in_transaction(connection, f"drop schema {identifier(str(schema))}")
         except duckdb.Error as error:
             if "lock timeout" not in str(error):
                 raise
             _in_transaction(
-                connection, f"revoke all on schema {_identifier(str(schema))} from {role}"
+                connection, f"revoke all on schema {identifier(str(schema))} from {role}"
             )
 
 
 def _in_transaction(connection: duckdb.DuckDBPyConnection, statement: str) -> None:
     connection.begin()
     try:
-        _execute(connection, f"set local lock_timeout = {_text(DROP_WAITS)}", statement)
+        _execute(connection, f"set local lock_timeout = {literal(DROP_WAITS)}", statement)
         connection.commit()
     except BaseException:
         connection.rollback()
@@ -297,11 +298,11 @@ def _in_transaction(connection: duckdb.DuckDBPyConnection, statement: str) -> No
 
 
 def _execute(connection: duckdb.DuckDBPyConnection, *statements: str) -> None:
-    connection.execute(f"call postgres_execute('server', {_text('; '.join(statements))})")
+    connection.execute(f"call postgres_execute('server', {literal('; '.join(statements))})")
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[tuple[object, ...]]:
-    sql = f"select * from postgres_query('server', {_text(query)})"
+    sql = f"select * from postgres_query('server', {literal(query)})"
     return connection.execute(sql).fetchall()
 
 
@@ -315,14 +316,6 @@ def _said(error: duckdb.Error) -> str:
     found = [match["said"] for match in _SAID.finditer(message)]
     said = sentences.one_line(re.split(r"FATAL:|ERROR:", found[0])[-1] if found else message)
     return said if said.endswith(".") else f"{said}."
-
-
-def _identifier(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _text(value: object) -> str:
-    return "'" + str(value).replace("'", "''") + "'"
 
 
 if __name__ == "__main__":

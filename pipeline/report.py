@@ -16,7 +16,8 @@ from pathlib import Path
 
 import duckdb
 
-from pipeline import boards, log, sentences, verdict_page
+from pipeline import boards, log, sentences
+from pipeline.files import write_whole
 from pipeline.sentences import UserError
 from pipeline.settings import BUILD_FILE_NAME, Settings
 
@@ -76,7 +77,7 @@ def write(settings: Settings) -> Path:
             drawn = boards.render(folder / "boards", folder / "pages")
             with duckdb.connect(str(copy), read_only=True) as connection:
                 text = page(drawn, connection)
-        verdict_page.write(path, text)
+        write_whole(path, text)
     except OSError as error:
         raise UserError(f"The report was not written: {sentences.of_os_error(error)}.") from error
     return path

@@ -7,7 +7,6 @@ killed publish leaves the old state or the new one.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
@@ -19,13 +18,13 @@ from pathlib import Path
 import duckdb
 
 from pipeline import csv_files
-from pipeline.sentences import UserError
+from pipeline.files import WORK_PREFIX, locked, sync
 from pipeline.settings import absolute_path
+from pipeline.sql_text import literal
 
 VERSION = 1
 MANIFEST = "state.json"
 DEFAULT_FOLDER = "state"
-WORK_PREFIX = ".new-"
 
 
 class UnreadableState(Exception):
@@ -104,13 +103,7 @@ def written(
         key: the subfolder's name; of a state that is not in use yet.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("a", encoding="utf-8") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UserError(
-                f"Another publish writes to {folder}; wait until it is done."
-            ) from error
+    with locked(folder / ".lock", f"Another publish writes to {folder}; wait until it is done."):
         for left in folder.glob(f"{WORK_PREFIX}*"):
             shutil.rmtree(left) if left.is_dir() else left.unlink()
         work = folder / f"{WORK_PREFIX}{os.getpid()}"
@@ -121,8 +114,7 @@ def written(
             for name, address in _tables(build, catalog):
                 path = work / f"{name}.parquet"
                 build.execute(
-                    f"copy (from {address}) to '{str(path).replace(chr(39), chr(39) * 2)}' "
-                    "(format parquet, compression zstd)"
+                    f"copy (from {address}) to {literal(path)} (format parquet, compression zstd)"
                 )
                 path.chmod(0o600)
                 files[name] = {"path": f"{key}/{path.name}", "hash": csv_files.file_hash(str(path))}
@@ -156,12 +148,3 @@ def _tables(build: duckdb.DuckDBPyConnection, catalog: str) -> list[tuple[str, s
         """,
         [catalog],
     ).fetchall()
-
-
-def sync(path: Path) -> None:
-    """Wait until the file, or a folder's list of names, is on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -15,6 +15,7 @@ from pathlib import Path
 import duckdb
 
 from pipeline import sentences, verdict_page
+from pipeline.files import write_whole
 from pipeline.import_source import ImportProblem, import_source
 from pipeline.sentences import UserError
 from pipeline.settings import Settings
@@ -44,7 +45,7 @@ def main() -> None:
     if missing := [path for path in files if not path.is_file()]:
         raise UserError(f"There is no {missing[0]}; say where the studies are with DATA=folder.")
     sections = [_built(source, path, settings) for source, path in zip(STUDIES, files, strict=True)]
-    verdict_page.write(settings.root / PAGE, page(sections))
+    write_whole(settings.root / PAGE, page(sections))
     print(PAGE)
 
 

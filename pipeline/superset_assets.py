@@ -23,6 +23,7 @@ from pipeline import sentences
 from pipeline.publish import WAREHOUSE
 from pipeline.sentences import UserError
 from pipeline.settings import Settings, absolute_path
+from pipeline.sql_text import literal
 
 FOLDER = Path("bi") / "superset"
 PACKED = Path("target") / "superset_assets.zip"
@@ -192,7 +193,7 @@ def _unfit(name: str, error: duckdb.Error) -> UserError:
 def _literal(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    return "'" + str(value).replace("'", "''") + "'"
+    return literal(value)
 
 
 if __name__ == "__main__":

@@ -6,16 +6,15 @@ figures and reasons. Whoever wrote a sentence may have written anything, so all 
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from pipeline import sentences
+from pipeline.files import write_whole
 from pipeline.sentences import UserError
 from pipeline.settings import DEMO_KEY, Settings
 
@@ -141,19 +140,8 @@ def main() -> None:
         )
     path = settings.root / "docs" / PAGE_NAME
     with duckdb.connect(str(settings.build_file), read_only=True) as warehouse:
-        write(path, how_to_read(warehouse, Wording.of(settings)))
+        write_whole(path, how_to_read(warehouse, Wording.of(settings)))
     print(settings.shown(path))
-
-
-def write(path: Path, text: str) -> None:
-    """Replace the file in one step, after its text is on the disk."""
-    path.parent.mkdir(exist_ok=True)
-    temporary = path.with_name(f".new-{path.name}")
-    with temporary.open("w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(temporary, path)
 
 
 # --- the page ---
@@ -165,7 +153,7 @@ def how_to_read(warehouse: duckdb.DuckDBPyConnection, wording: Wording) -> str:
     `warehouse` has a build or its published copy open; claims are taken in the order of their ids.
     """
     claims = _rows(warehouse, "from evidence.claim_verdicts order by claim_id")
-    strategies = _rows(warehouse, "from evidence.recommendations order by strategy_id")
+    strategies = _rows(warehouse, "from evidence.recommendations_v2 order by strategy_id")
     ((source, as_of),) = warehouse.sql(
         "select source_name, cast(as_of_on as varchar) from health.build_info"
     ).fetchall()
@@ -262,7 +250,7 @@ def _strategy(
         f"- Why: {escaped(strategy['reason'])}",
         "- Rests on:",
     ]
-    for claim_id in str(strategy["rests_on"]).split("|"):
+    for claim_id in str(strategy["claim_ids"]).split("|"):
         claim = said[claim_id]
         verdict = claim["verdict_label"] or EXPLANATION[0]
         lines.append(f"    - {escaped(claim['sentence'])} (**{escaped(verdict)}**)")
@@ -286,7 +274,7 @@ def use_it(verdict: str) -> str:
 def study(build: duckdb.DuckDBPyConnection, wording: Wording) -> str:
     """What one study says and what came of it, in Markdown, from the file of its build."""
     claims = _rows(build, "from evidence.claim_verdicts order by claim_id")
-    strategies = _rows(build, "from evidence.recommendations order by strategy_id")
+    strategies = _rows(build, "from evidence.recommendations_v2 order by strategy_id")
     labels = _rows(
         build,
         """

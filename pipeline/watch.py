@@ -8,7 +8,6 @@ what is published says itself which files it rests on.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import io
 import os
@@ -26,6 +25,7 @@ import duckdb
 
 from pipeline import csv_files, finished, gate, log, publish, raw_files, sentences
 from pipeline.file_hashes import Stamp
+from pipeline.files import locked
 from pipeline.rebuild import Rebuild
 from pipeline.sentences import UserError
 from pipeline.settings import Settings
@@ -478,13 +478,8 @@ def _uninterrupted() -> Iterator[None]:
 def _only_watcher(settings: Settings) -> Iterator[None]:
     """Hold the source's lock; the system frees it when this process dies."""
     settings.build_folder.mkdir(parents=True, exist_ok=True)
-    with (settings.build_folder / "watch.lock").open("a", encoding="utf-8") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UserError(
-                f"Another `make watch` follows {settings.raw_data}; stop that one first."
-            ) from error
+    refused = f"Another `make watch` follows {settings.raw_data}; stop that one first."
+    with locked(settings.build_folder / "watch.lock", refused):
         yield
 
 

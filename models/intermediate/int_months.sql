@@ -30,7 +30,7 @@ days as (
 ordinary_days as (
     select
         day,
-        row_count >= {{ var('as_of_day_share') }} * avg(cast(row_count as double)) over () as is_ordinary
+        {{ is_ordinary_day('row_count') }} as is_ordinary
     from days
 ),
 

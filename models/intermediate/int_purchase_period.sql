@@ -10,7 +10,7 @@ with days as (
 ordinary_days as (
     select
         transacted_on,
-        row_count >= {{ var('as_of_day_share') }} * avg(cast(row_count as double)) over () as is_ordinary
+        {{ is_ordinary_day('row_count') }} as is_ordinary
     from days
 ),
 

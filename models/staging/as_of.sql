@@ -34,7 +34,7 @@ ordinary_days as (
     select
         kind,
         day,
-        row_count >= {{ var('as_of_day_share') }} * avg(cast(row_count as double)) over (partition by kind) as is_ordinary
+        {{ is_ordinary_day('row_count', 'partition by kind') }} as is_ordinary
     from days
 ),
 

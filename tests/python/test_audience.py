@@ -172,7 +172,7 @@ def test_arms_are_of_the_size_asked_for_and_of_those_who_may_be_contacted(
     rows = read(out / "campaign_engagements.csv")
     with duckdb.connect(str(home / "published" / "warehouse.duckdb"), read_only=True) as file:
         ((asked,),) = file.execute(
-            "select customers_per_arm from evidence.recommendations where strategy_id = ?",
+            "select customers_per_arm from evidence.recommendations_v2 where strategy_id = ?",
             [CROSS_SELL],
         ).fetchall()
     assert rows["is_holdout"].value_counts().to_dict() == {"true": asked, "false": asked}
@@ -377,7 +377,7 @@ def test_nothing_is_drawn_without_what_was_published(copied: Path, write: Write)
 def test_segments_of_card_accounts_have_nobody_to_draw(copied: Path, write: Write) -> None:
     with duckdb.connect(str(copied / "published" / "warehouse.duckdb")) as connection:
         connection.execute(
-            "update evidence.recommendations set segmentation = 'cards', segment_id = 1, "
+            "update evidence.recommendations_v2 set segmentation = 'cards', segment_id = 1, "
             "segment_name = 'VIP' where strategy_id = ?",
             [CROSS_SELL],
         )

@@ -17,7 +17,7 @@ import yaml  # type: ignore[import-untyped]
 from conftest import PROJECT, Build
 from published_files import with_decoy
 
-from pipeline import boards, publish
+from pipeline import boards, build_file, publish
 from pipeline.sentences import UserError
 from pipeline.settings import Settings
 
@@ -38,7 +38,7 @@ def warehouse(demo_build: Build, tmp_path_factory: pytest.TempPathFactory) -> Pa
     """The file that would be published of the demo."""
     work = tmp_path_factory.mktemp("published") / "work"
     with duckdb.connect(":memory:") as build:
-        build.execute(f"attach '{demo_build.path}' as {publish.BUILD_CATALOG} (read_only)")
+        build.execute(f"attach '{demo_build.path}' as {build_file.CATALOG} (read_only)")
         publish._write_all(build, work, work / "spill")
     return work / publish.WAREHOUSE
 

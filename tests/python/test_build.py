@@ -150,11 +150,6 @@ def bank(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bank:
 OWN_BOOKS = ("file_hashes.json", "segmart.jsonl")
 
 
-def replace_text(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-
-
 def test_nothing_new_is_said_in_a_line_and_shown_as_ever(
     bank: Bank, capsys: pytest.CaptureFixture[str]
 ) -> None:

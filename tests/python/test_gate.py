@@ -1003,9 +1003,9 @@ def test_a_build_that_is_not_whole_is_refused_in_its_own_words(
             f"This build cannot be judged: {problem}."
         ),
         "update internal.build_state set is_complete = false": (
-            "The last build did not run to its end; run `make load`."
+            "This build cannot be judged: the last build did not run to its end; run `make load`."
         ),
-        "update internal.build_state set is_green = false": "The last build failed; ",
+        "update internal.build_state set is_green = false": "judged: the last build failed; ",
         "delete from internal.build_state": "holds no whole build; run `make load`.",
         "drop table internal.build_state": "holds no whole build; run `make load`.",
     }.items():

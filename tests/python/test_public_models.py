@@ -127,6 +127,19 @@ def test_an_older_version_keeps_its_address_until_a_day_that_is_said(
     assert len(set(addresses)) == len(addresses)
 
 
+def test_nothing_of_the_project_reads_what_will_be_gone(models: list[dict[str, Any]]) -> None:
+    old = [f"{model['schema']}.{model['alias']}" for model in models if model["deprecation_date"]]
+    read = re.compile(rf"\b({'|'.join(map(re.escape, old))})\b")
+    readers = [
+        path
+        for folder in ("bi", "dashboard", "examples", "pipeline")
+        for path in (PROJECT / folder).rglob("*")
+        if path.suffix in (".py", ".sql", ".yaml", ".yml")
+    ]
+    assert len(readers) > 50
+    assert [path.name for path in readers if read.search(path.read_text(encoding="utf-8"))] == []
+
+
 def test_versions_of_recommendations_differ_in_one_name(models: list[dict[str, Any]]) -> None:
     columns = {
         model["version"]: set(model["columns"])

@@ -89,10 +89,10 @@ select 'one' as claim_id, 'behaviour' as segmentation, 'ctr' as metric, 'numbers
     'share' as unit, 0.2::double as figure_found, 0.2::double as estimate,
     0.1::double as estimate_low, 0.3::double as estimate_high, 250::bigint as customer_count,
     null::boolean as figure_reproduces;
-create table evidence.recommendations as
+create table evidence.recommendations_v2 as
 select 'do' as strategy_id, 'behaviour' as segmentation, 'Do {version}.' as strategy,
     'backed' as status, 'It holds.' as reason,
-    'one' as rests_on, 'ctr' as kpi_metric, null::varchar as kpi_cell, 'numbers' as kpi_mart,
+    'one' as claim_ids, 'ctr' as kpi_metric, null::varchar as kpi_cell, 'numbers' as kpi_mart,
     null::varchar as segment_name, null::double as baseline, null::bigint as customers_per_arm;
 
 create table customers.segment_members as
@@ -219,7 +219,7 @@ def test_aggregates_alone_enter_the_warehouse(build: Build) -> None:
     publish(settings)
     assert tables(settings.published_folder / "warehouse.duckdb") == [
         "evidence.claim_verdicts",
-        "evidence.recommendations",
+        "evidence.recommendations_v2",
         "evidence.segmentation_noise_check",
         "health.build_info",
         "health.data_quality",
@@ -230,7 +230,7 @@ def test_aggregates_alone_enter_the_warehouse(build: Build) -> None:
     latest = settings.published_folder / "parquet" / "latest"
     assert sorted(str(path.relative_to(latest)) for path in latest.rglob("*.parquet")) == [
         "evidence/claim_verdicts.parquet",
-        "evidence/recommendations.parquet",
+        "evidence/recommendations_v2.parquet",
         "evidence/segmentation_noise_check.parquet",
         "health/build_info.parquet",
         "health/data_quality.parquet",

@@ -88,7 +88,7 @@ def test_a_build_without_claims_has_a_page_without_examples(
     with duckdb.connect() as connection:
         connection.execute(f"attach '{demo_build.path}' as built (read_only)")
         connection.execute("create schema evidence; create schema health; create schema marts")
-        for table in ("evidence.claim_verdicts", "evidence.recommendations"):
+        for table in ("evidence.claim_verdicts", "evidence.recommendations_v2"):
             connection.execute(f"create table {table} as from built.{table} limit 0")
         for table in (
             "health.build_info",
@@ -126,7 +126,7 @@ def test_hostile_texts_keep_tables_and_lists_whole(demo_build: Build) -> None:
     with duckdb.connect() as connection:
         connection.execute(f"attach '{demo_build.path}' as warehouse (read_only)")
         connection.execute("create schema evidence; create schema health")
-        names = ["evidence.claim_verdicts", "evidence.recommendations", "health.build_info"]
+        names = ["evidence.claim_verdicts", "evidence.recommendations_v2", "health.build_info"]
         for name in [*names, "evidence.segmentation_noise_check"]:
             connection.execute(f"create table {name} as from warehouse.{name}")
         for schema in ("staging", "intermediate", "marts"):
@@ -147,7 +147,7 @@ def test_hostile_texts_keep_tables_and_lists_whole(demo_build: Build) -> None:
         # Two segmentations stay two.
         connection.execute("update marts.segments set segmentation = segmentation || ?", [hostile])
         for column in ("strategy", "reason", "segment_name"):
-            connection.execute(f"update evidence.recommendations set {column} = ?", [hostile])
+            connection.execute(f"update evidence.recommendations_v2 set {column} = ?", [hostile])
         broken = verdict_page.study(connection, WORDING), how_to_read(connection, WORDING)
     for before, after in zip(plain, broken, strict=True):
         assert after.count("\n") == before.count("\n")
