@@ -37,7 +37,6 @@ SEGMENTATION = "segment__segmentation"
 EVERY_SEGMENTATION = "all"
 METRIC_TIME = "metric_time"
 SEMANTIC_MANIFEST = Path("target", "semantic_manifest.json")
-FORMATS = ("table", "csv")
 
 
 @dataclass(frozen=True)
@@ -385,22 +384,12 @@ def _names(setting: str, environment: Mapping[str, str]) -> list[str]:
     return environment.get(setting, "").replace(",", " ").split()
 
 
-def _format(environment: Mapping[str, str]) -> str:
-    asked = environment.get("FORMAT", "").strip().lower()
-    if not asked:
-        return "csv" if environment.get("CSV", "").strip() else "table"
-    if asked not in FORMATS:
-        raise UserError(f"FORMAT is {asked}; it can be {' or '.join(FORMATS)}.")
-    return asked
-
-
 def main() -> None:
     """Answer M by BY of this environment; without M, list the metrics."""
     # A reader who has seen enough, such as head, ends the command without a word.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     environment = os.environ
     settings = Settings.from_environment()
-    written = _format(environment)
     asked = _names("M", environment)
     by = _names("BY", environment)
     segmentation = environment.get("SEGMENTATION", "").strip()
@@ -420,8 +409,11 @@ def main() -> None:
                 f"There is nothing{about} for {', '.join(asked)}; segmentations are "
                 f"{', '.join(metrics.segmentations())}, and SEGMENTATION=all shows every one."
             )
-    print(as_csv(answer) if written == "csv" else as_table(answer))
-    if written == "table" and answer.segmentation:
+    if environment.get("CSV", "").strip():
+        print(as_csv(answer))
+        return
+    print(as_table(answer))
+    if answer.segmentation:
         print(f"\nSegmentation {answer.segmentation}; SEGMENTATION=all shows every one.")
 
 

@@ -309,7 +309,6 @@ def test_without_a_metric_the_command_lists_them(project: Path, layer: Metrics) 
         ({"M": "ctr,clv", "BY": "channel"}, r"BY names channel, which ctr, clv cannot .*\."),
         ({"M": "ownership_rate"}, r"ownership_rate may not be added up over product; .*\."),
         ({"BY": "channel"}, r"BY is given without a metric; .*\."),
-        ({"M": "ctr", "FORMAT": "xls"}, r"FORMAT is xls; it can be table or csv\."),
         ({"M": "ctr", "SEGMENTATION": "x"}, r"SEGMENTATION names x, .*behaviour, cards.*\."),
         ({"M": "card_accounts"}, r"There is nothing of segmentation behaviour .*cards.*\."),
         ({"M": "ctr", "PUBLISHED": "nowhere"}, r"Nothing is published: .*nowhere.*make build`\."),
@@ -322,7 +321,7 @@ def test_what_cannot_be_answered_is_one_sentence(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(project)
-    for name in ("M", "BY", "FORMAT", "CSV", "EXPLAIN", "SEGMENTATION", "PUBLISHED"):
+    for name in ("M", "BY", "CSV", "EXPLAIN", "SEGMENTATION", "PUBLISHED"):
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
