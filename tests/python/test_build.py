@@ -398,7 +398,7 @@ def test_every_setting_that_a_model_reads_is_looked_at() -> None:
     assert {"AS_OF", "RAW_FORMAT", "SEGMART_DROPPED", "REPORT"} <= names
     # These name folders, whose content is looked at; the others are of other commands.
     folders = {"RAW_DATA", "PWD", "PUBLISHED", "STATE"}
-    others = {"CSV", "CUSTOMER", "DESCRIPTION", "EXPLAIN", "FORMAT", "FROM", "M", "NAME", "OUT"}
+    others = {"CSV", "CUSTOMER", "DESCRIPTION", "EXPLAIN", "FROM", "M", "NAME", "OUT"}
     others |= {"BY", "PORT", "SEGMENTATION", "TO"}
     # Where DuckDB spills to changes no result.
     others.add("SPILL_FOLDER")
