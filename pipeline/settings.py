@@ -22,7 +22,7 @@ FORCEABLE = {
     "source": "publishes although another source is published",
 }
 # As profiles/profiles.yml has it, which dbt reads without this module.
-MEMORY_LIMIT = "3.5GB"
+MEMORY_LIMIT = "4GB"
 _MEMORY = re.compile(r"\s*\d+(\.\d+)?\s*[KMGT]i?B\s*", re.IGNORECASE)
 
 

@@ -28,7 +28,7 @@ from benchmarks.peers.common import (
     placed,
 )
 
-MEMORY_LIMIT = "3.5GB"  # as the project has it
+MEMORY_LIMIT = "4GB"  # as the project has it
 
 
 def main() -> None:
