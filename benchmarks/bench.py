@@ -65,6 +65,8 @@ def measured(
 ) -> Measurement:
     """Run a command and measure its process tree; memory is resident and sampled.
 
+    Peak memory is what stood for two samples: a child that is being started shows its parent's as
+    its own for a moment.
     `source` holds the variables of the raw data that the command is to load; the demo without it.
     What the command says goes to the file `log`.
     """
@@ -80,10 +82,11 @@ def measured(
         cpu_before = cpu_seconds()
         started = time.monotonic()
         process = psutil.Popen(command, cwd=folder, env=environment, stdout=said, stderr=said)
-        peak = 0
+        peak = before = 0
         read = None
         while process.poll() is None:
-            peak = max(peak, resident_bytes(process))
+            now = resident_bytes(process)
+            peak, before = max(peak, min(before, now)), now
             read = read_bytes(process) or read
             time.sleep(SAMPLE_SECONDS)
         seconds = time.monotonic() - started
